@@ -6,7 +6,7 @@ import type { Fault } from './fault.ts'
 /** The document that lists the files of a home. */
 const LIST = 'docs/architecture.md'
 
-/** Files of a home that the table "What lies in a home" leaves out. */
+/** Files of a home that the table "Files of a home" leaves out. */
 export function homeFaults({ path, tables }: Document): Fault[] {
   if (path !== LIST) return []
   const home = homeAt('/home')

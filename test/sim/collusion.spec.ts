@@ -3,7 +3,7 @@ import { runScenario } from '../../sim/runs/run-seed.ts'
 import { type Act, type Behaviour, CALM, type Scenario, type Script } from '../../sim/scenarios/scenario.ts'
 import { situations } from '../../sim/scenarios/situations.ts'
 
-/** What colluders do in every round, all of them together. */
+/** What all colluders do in every round. */
 const COLLUSIONS: Readonly<Record<string, readonly Behaviour[]>> = {
   'contradict themselves in every kind of message': [
     'equivocates-manifest',
@@ -26,7 +26,7 @@ const COLLUSIONS: Readonly<Record<string, readonly Behaviour[]>> = {
   'fill what they can fill': ['floods', 'floods-uselessly', 'errs-early']
 }
 
-/** How they time their votes together with the network; each ends with the honest locked on another cut. */
+/** How they time their votes with the network; each plot ends with the honest members locked on another cut. */
 const PLOTS: readonly (readonly Act[])[] = [
   ['lock', 'break-fresh'],
   ['lock', 'break-without-polka'],
@@ -55,7 +55,7 @@ function collusion(
 }
 
 for (const members of [7, 10])
-  describe(`the most members that may be faulty of ${members}, together`, function () {
+  describe(`as many colluding members as ${members} tolerate`, function () {
     this.timeout(300_000)
     const holds = (scenario: Scenario) => {
       const { failure, rounds } = runScenario(scenario)
@@ -64,12 +64,12 @@ for (const members of [7, 10])
     }
 
     for (const [name, behaviours] of Object.entries(COLLUSIONS))
-      it(`neither part the honest nor stop them: ${name}`, () => {
+      it(`neither split nor stall the honest members: ${name}`, () => {
         for (const seed of [1, 2]) holds(collusion(members, seed, {}, behaviours))
       })
 
     for (const acts of PLOTS)
-      it(`neither part the honest nor stop them: ${acts.join(', ')}`, () => {
+      it(`neither split nor stall the honest members: ${acts.join(', ')}`, () => {
         for (const afterwards of ['silent', 'loyal'] satisfies Script['afterwards'][]) {
           const weather = [{ ...CALM, script: { acts, afterwards, draw: members } }]
           holds(collusion(members, 3, { weather }, ['replays']))

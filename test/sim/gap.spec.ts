@@ -13,7 +13,7 @@ import { temporaryHome } from '../unit/node/temporary-home.ts'
 
 const FOUNDERS = [0, 1, 2, 3]
 const LATER = [4, 5, 6, 7]
-/** The peer that knows the founders, is down all the time, and then asks to be admitted. */
+/** The peer that knows the founders, is offline throughout, and then asks to be admitted. */
 const AWAY = 8
 /** Rounds that it misses: more than any member keeps shards for. */
 const BACK_IN = 19
@@ -40,7 +40,7 @@ function gap(seed: number): Scenario {
     changes: [...changes, { round: BACK_IN, type: 'join', person: AWAY }],
     absences: [
       { member: AWAY, from: 1, until: BACK_IN },
-      // A member that has left stays off.
+      // A member that has left stays offline.
       ...FOUNDERS.map((member) => ({ member, from: BACK_IN - 2, until: BACK_IN + 1_000 }))
     ],
     keepsAll: true,
@@ -49,7 +49,7 @@ function gap(seed: number): Scenario {
   }
 }
 
-/** Runs until those who are not off have sealed all rounds. */
+/** Runs until the online members have sealed all rounds. */
 function run(scenario: Scenario, people: readonly number[]): Network {
   const network = new Network(scenario)
   network.begin()
@@ -79,7 +79,7 @@ function contexts(network: Network, history: readonly Uint8Array[]): RoundContex
 const isMember = ({ members }: RoundContext, peer: Uint8Array) =>
   members.some((member) => equalBytes(member.peer, peer))
 
-describe('a gap over which every member changed', function () {
+describe('a gap in which every member is replaced', function () {
   this.timeout(60_000)
   let network: Network
   let history: Uint8Array[]
@@ -91,13 +91,13 @@ describe('a gap over which every member changed', function () {
     judged = contexts(network, history)
   })
 
-  it('is one: no member of the first round is in the last', () => {
+  it('really replaces every member between the first and the last round', () => {
     const last = judged[BACK_IN]!
     for (const { peer } of network.genesis.members) assert(!isMember(last, peer))
     for (const person of LATER) assert(isMember(last, network.copies[person]!.peer))
   })
 
-  it('is replayed by a peer that was away from the first round on; it is admitted, and is in a later cut', () => {
+  it('is replayed by a peer that was offline from the first round on, which is admitted and is in a later cut', () => {
     const { peer, sealed } = network.copies[AWAY]!
     assert(isMember(judged[ROUNDS]!, peer))
     const { cut } = decodeSealedRound(
@@ -108,7 +108,7 @@ describe('a gap over which every member changed', function () {
     assert(cut.entries.some(({ author }) => equalBytes(author, peer)))
   })
 
-  it('is replayed in another order of events, too', () => {
+  it('is also replayed with events in another order', () => {
     run(gap(2), [...LATER, AWAY])
   })
 
@@ -124,7 +124,7 @@ describe('a gap over which every member changed', function () {
       for (const bytes of history.slice(from)) {
         const sealedRound = decodeSealedRound(state.context, bytes, environment.verify)
         const effects = [...happen({ type: 'sealedRound', sealedRound })]
-        // The shell says so of rounds that it skips: neither blocks nor a build are needed.
+        // The shell reports skipped rounds: neither blocks nor a build are needed.
         for (let effect = effects.shift(); effect !== undefined; effect = effects.shift()) {
           if (effect.type === 'fetch')
             effects.push(...happen({ type: 'blocksHeld', manifest: effect.message.id, fault: undefined }))
@@ -139,12 +139,12 @@ describe('a gap over which every member changed', function () {
       assert.deepEqual(state.context.modelDigest, judged[ROUNDS]!.modelDigest)
     })
 
-  it('is refused round by round where a helper leaves one out, or gives one of another round', () => {
+  it('is refused when a provider leaves a round out, or sends another one in its place', () => {
     for (const told of [history.slice(1), [history[0]!, history[2]!], [history[0]!, history[0]!]])
       assert.throws(() => contexts(network, told), { name: 'MalformedError' })
   })
 
-  it('is believed from an invite only with its seal: what the founders sign after they left is found out, and the next is asked', async () => {
+  it('is trusted from an invite only if it contains that seal: a forgery by departed founders is detected, and the next provider is asked', async () => {
     // The same keys and charter, but no member ever joined or left.
     const forged = historyOf(
       run({ ...gap(1), joiners: 0, changes: [], absences: [] }, FOUNDERS),

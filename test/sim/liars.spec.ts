@@ -4,7 +4,7 @@ import { BEHAVIOURS, type Behaviour, CALM } from '../../sim/scenarios/scenario.t
 import { situations } from '../../sim/scenarios/situations.ts'
 
 const ROUNDS = 9
-/** Rounds from which a member may learn whom not to wait for. */
+/** Rounds after which a member may have learned whom not to wait for. */
 const LEARNED = 3
 const SEEDS = [1, 2, 3]
 
@@ -30,7 +30,7 @@ function roundMs(behaviour?: Behaviour): number {
   return total / SEEDS.length / (ROUNDS - LEARNED)
 }
 
-describe('a faulty member, however it departs from the protocol', function () {
+describe('a faulty member, whatever its behaviour', function () {
   this.timeout(120_000)
   const honestMs = roundMs()
 

@@ -3,16 +3,16 @@ import { loadSubject, MUTANTS } from '../../sim/mutants/index.ts'
 import { runScenario, runSeed } from '../../sim/runs/run-seed.ts'
 import { situations } from '../../sim/scenarios/situations.ts'
 
-/** Mutants with which a round takes for ever, or far too long, although no view is beyond its limit. */
+/** Mutants with which a round takes for ever, or far too long, although no view exceeds its limit. */
 const STALLING = ['gather-time', 'vote-time', 'sync', 'retain']
 
 /** Runs in which the others needed longer than two exchanges with all copies and two builds. */
 const COMMITTED_EARLY = [3419, 3509, 4217]
 
-/** A member whose own precommit timer was short left every view before the one whose timer was long had come to it. */
+/** A member with a short precommit timer left every view before the one with a long timer had entered it. */
 const UNLIKE_DEADLINES = 5721
 
-describe('the time that a round is given', () => {
+describe('the time allowed for a round', () => {
   it('is enough when members have measured different delays', () => {
     const { failure, highestView } = runSeed(UNLIKE_DEADLINES)
     assert.equal(failure, undefined)
@@ -20,14 +20,14 @@ describe('the time that a round is given', () => {
   })
 
   for (const seed of COMMITTED_EARLY)
-    it(`is enough when a member had committed before the round healed (seed ${seed})`, () => {
+    it(`is enough when a member committed before the network healed (seed ${seed})`, () => {
       const { failure, strain } = runSeed(seed)
       assert.equal(failure, undefined)
       assert(strain <= 1, `${strain}`)
     })
 
   for (const mutant of STALLING) {
-    it(`is not enough for ${mutant}, and enough without it`, async () => {
+    it(`is not enough with ${mutant}, and enough without it`, async () => {
       const broken = await loadSubject(mutant)
       for (let { seed } = MUTANTS[mutant]!; seed <= 12; seed++) {
         const scenario = situations[mutant]!(seed)

@@ -6,9 +6,9 @@ import type { ShrunkScenario } from '../../sim/sweep/shrink.ts'
 /** Written by `npm run sim -- --shrink`; `dist` holds none of them. */
 const FOLDER = new URL('../../../sim/scenarios/shrunk/', import.meta.url)
 
-describe('a scenario that was shrunk', () => {
+describe('a shrunk scenario', () => {
   for (const file of readdirSync(FOLDER)) {
-    it(`${file}: passes with the protocol as it is, and shows its mutant`, async function () {
+    it(`${file}: passes with the unmodified protocol, and kills its mutant`, async function () {
       this.timeout(120_000)
       const { mutant, invariant, scenario } = JSON.parse(
         readFileSync(new URL(file, FOLDER), 'utf8')

@@ -15,7 +15,7 @@ describe('a simulated consortium', () => {
     })
   }
 
-  it('runs the same way every time', () => {
+  it('is deterministic', () => {
     const scenario = drawScenario(19)
     const { cpuMs: _first, ...first } = runScenario(scenario)
     const { cpuMs: _second, ...second } = runScenario(scenario)

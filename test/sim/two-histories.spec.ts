@@ -6,7 +6,7 @@ import { hex } from '../../src/protocol/encoding/bytes.ts'
 import { signedTwice } from '../../src/protocol/history/conflicting-seals.ts'
 import { decodeSealedRound } from '../../src/protocol/history/sealed-round.ts'
 
-/** Four members, two of them run as twins, one copy of each on either side: one more than the protocol promises for. */
+/** Four members, two of them run as twins with one copy on either side: one more than the protocol tolerates. */
 function twoHistories(seed: number): Scenario {
   return {
     ...drawScenario(1),
@@ -31,7 +31,7 @@ function twoHistories(seed: number): Scenario {
 
 describe('more than f faulty members', () => {
   for (let seed = 1; seed <= 6; seed++) {
-    it(`seed ${seed}: make two histories, and the audit names them and no honest member`, () => {
+    it(`seed ${seed}: produce two histories, and the audit names them and no honest member`, () => {
       const network = new Network(twoHistories(seed))
       const { violations } = network.run()
       assert.ok(

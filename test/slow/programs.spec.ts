@@ -19,7 +19,7 @@ function run(room: string, ...args: string[]): Promise<Outcome> {
   )
 }
 
-/** Programs that take no options, and do at once what they are for. */
+/** Programs without options that do their work at once. */
 const WITHOUT_OPTIONS = new Set(
   ['arm64', 'documents', 'merge', 'package', 'settings'].map((name) => `checks ${name}`)
 )
@@ -28,7 +28,7 @@ for (const room of ['bench', 'lab', 'checks', 'pretrain'])
   describe(`the programs of ${room}`, function () {
     this.timeout(240_000)
 
-    it('show their help under the name that starts them', async () => {
+    it('print help under the name that starts them', async () => {
       const { stdout } = await run(room, '--help')
       const names = [...stdout.matchAll(/^ {2}(\S+) {2}/gm)].map(([, name]) => name!)
       assert(names.length > 0)
@@ -42,7 +42,7 @@ for (const room of ['bench', 'lab', 'checks', 'pretrain'])
   })
 
 describe('npm run check -- merge', () => {
-  it('finds the committed digests here', async () => {
+  it('computes the committed digests on this machine', async () => {
     const { code, stdout } = await run('checks', 'merge')
     assert.equal(code, 0, stdout)
     assert.match(stdout, /^(\d+) of \1 merges have the committed digests/m)

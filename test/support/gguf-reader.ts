@@ -107,7 +107,7 @@ function createReader(bytes: Uint8Array) {
   const string = (): string => {
     const length = number('uint64')
     const at = take(length)
-    // Not fatal: byte-level tokenizers keep pieces that are no UTF-8.
+    // Not fatal: byte-level tokenizers have tokens that are not valid UTF-8.
     return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes.subarray(at, at + length))
   }
   const bool = (): boolean => number('uint8') !== 0

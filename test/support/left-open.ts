@@ -1,6 +1,6 @@
 import { Session } from 'node:inspector'
 
-/** A value of the process, as the inspector names it. */
+/** A value in the process, as the inspector names it. */
 interface RemoteObject {
   readonly objectId?: string
   readonly value?: unknown
@@ -40,7 +40,7 @@ function handleText(handle: object): string {
   return [handle.constructor.name, ...known.map(([name, value]) => `${name}=${String(value)}`)].join(' ')
 }
 
-/** Timers that hold the process, found among all objects: nobody pays for this before a process is late. */
+/** Timers that keep the process alive, found among all objects: this costs nothing unless a process is late. */
 function timersLeft(): string[] {
   const session = new Session()
   session.connect()

@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream'
 
-/** One of several outputs that a relay puts one after another. */
+/** One of several outputs that a relay concatenates. */
 export interface RelayedOutput {
   write(bytes: Buffer): void
   end(): void

@@ -1,6 +1,6 @@
 import { relative } from 'node:path'
 
-/** What a run of tests counted. */
+/** The counts of a test run. */
 export interface Counts {
   readonly passed: number
   readonly failed: number
@@ -23,7 +23,7 @@ export function sumCounts(all: readonly Counts[]): Counts {
   }
 }
 
-/** The slowest spec files, and one plain last line that any tool can read. */
+/** The slowest spec files, and one plain last line for other tools. */
 export function renderSummary({ passed, failed, skipped, milliseconds }: Counts, root: string): string {
   const slowest = Object.entries(milliseconds)
     .sort(([, left], [, right]) => right - left)

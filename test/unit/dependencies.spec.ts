@@ -35,7 +35,7 @@ function unusedOf(names: readonly string[], rooms: readonly string[]): string[] 
 }
 
 describe('the dependencies', () => {
-  it('are all used by what ships', () => {
+  it('of the package are all used by it', () => {
     assert.deepEqual(unusedOf(shipped, SHIPPED), [])
   })
 
@@ -44,7 +44,7 @@ describe('the dependencies', () => {
     assert.deepEqual(unusedOf(names, [...SHIPPED, ...NOT_SHIPPED]), [])
   })
 
-  it('declare every package that what ships imports', () => {
+  it('include every package that the shipped code imports', () => {
     const imports = sourcesIn(SHIPPED).flatMap(({ path, text }) =>
       [...text.matchAll(IMPORTED)].map(([, name]) => ({ name: name!, path }))
     )
@@ -55,7 +55,7 @@ describe('the dependencies', () => {
     )
   })
 
-  it('are pinned, and optional peers are what the tests run with', () => {
+  it('are pinned, and optional peers are the versions tested', () => {
     for (const kind of [
       'dependencies',
       'optionalDependencies',

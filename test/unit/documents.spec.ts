@@ -12,24 +12,24 @@ describe('the documents', function () {
     house = await readHouse()
   })
 
-  /** What is found in one document with this text, at this path. */
+  /** The faults in one document with this text, at this path. */
   function faultsIn(text: string, path = 'docs/planted.md'): string[] {
     return findFaults([readDocument(path, text)], house)
       .filter((fault) => fault.path === path)
       .map(faultText)
   }
 
-  it('say nothing that the tree does not bear out', () => {
+  it('agree with the tree', () => {
     assert.deepEqual(findFaults(documents, house).map(faultText), [])
   })
 
-  it('are all of them read', () => {
+  it('are all checked', () => {
     const paths = documents.map(({ path }) => path)
     for (const path of ['README.md', 'CONTRIBUTING.md', 'docs/architecture.md', 'docs/spec/rules.md'])
       assert(paths.includes(path), path)
   })
 
-  /** One planted error of each kind, with what has to be said of it; and the same without the error. */
+  /** One planted error of each kind, with the expected message; and the same text without the error. */
   const planted: readonly (readonly [kind: string, wrong: string, what: RegExp, right: string])[] = [
     ['a path', '`src/adaptor/stack`', /there is no src\/adaptor\/stack/, '`src/adapter/stack`'],
     ['a file by its name', '`quorums.ts`', /there is no quorums\.ts/, '`quorum.ts`'],
@@ -91,12 +91,12 @@ describe('the documents', function () {
       "a test's name",
       '`test/integration/network/host.spec.ts` (lets strangers in)',
       /has no test/,
-      '`test/integration/network/host.spec.ts` (lets no stranger in)'
+      '`test/integration/network/host.spec.ts` (admits no stranger)'
     ]
   ]
 
   for (const [kind, wrong, what, right] of planted)
-    it(`would be caught with ${kind} that is wrong`, () => {
+    it(`fail the check with ${kind} that is wrong`, () => {
       const found = faultsIn(wrong)
       assert(
         found.some((fault) => what.test(fault)),
@@ -105,27 +105,27 @@ describe('the documents', function () {
       assert.deepEqual(faultsIn(right), [])
     })
 
-  it('would be caught with a table of settings that is out of date', () => {
+  it('fail the check with an outdated table of settings', () => {
     const path = 'docs/configuration.md'
     const { text } = documents.find((document) => document.path === path)!
     assert.deepEqual(faultsIn(text, path), [])
     assert.notDeepEqual(faultsIn(text.replace('| 8 |', '| 9 |'), path), [])
   })
 
-  it("would be caught with a file of a peer's home that is not listed", () => {
+  it("fail the check with a file of a peer's home that is not listed", () => {
     const path = 'docs/architecture.md'
     const { text } = documents.find((document) => document.path === path)!
     assert.match(faultsIn(text.replaceAll('`votes.wal`', ''), path).join('\n'), /lacks votes\.wal/)
   })
 
-  it('would be caught with a script or a command that none of them shows', () => {
+  it('fail the check with an undocumented script or command', () => {
     const more = { ...house, scripts: { ...house.scripts, dance: 'node dance.js' } }
     assert.match(findFaults(documents, more).map(faultText).join(), /npm run dance is not shown/)
     const fewer = documents.map(({ path, text }) => readDocument(path, text.replaceAll('loam doctor', 'it')))
     assert.match(findFaults(fewer, house).map(faultText).join(), /no document shows loam doctor/)
   })
 
-  it('name the line', () => {
+  it('are reported by line', () => {
     assert.match(faultsIn('one\n\ntwo `src/nowhere.ts` three').join(), /^docs\/planted\.md:3: /)
   })
 })

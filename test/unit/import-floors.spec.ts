@@ -6,7 +6,7 @@ import { packageRoot } from '../../src/package-root.ts'
 /** A file's imports of other files of this tree, by path from the package's root. */
 type Imports = ReadonlyMap<string, readonly string[]>
 
-/** Rooms that ship, the ground floor first. A room imports from the floors below it alone (docs/architecture.md). */
+/** Folders that ship, the lowest layer first. Each imports only from the layers below it (docs/architecture.md). */
 const FLOORS: readonly (readonly string[])[] = [
   ['src/package-root.ts'],
   ['src/formats'],
@@ -16,7 +16,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['src/node'],
   ['scripts/testnet'],
   ['src/cli', 'src/index.ts', 'src/control.ts'],
-  // A program of its own, with the command line's options.
+  // A separate program, with the options of the command line.
   ['scripts/testnet/prepare.ts']
 ]
 
@@ -62,12 +62,12 @@ function childOf(folder: string, file: string): string | undefined {
   return file.slice(folder.length + 1).split('/')[0]
 }
 
-/** What each child of a folder needs of the others, with an import that shows it. */
+/** What each child of a folder imports from the others, with one such import. */
 function childImports(folder: string): Map<string, Map<string, string>> {
   const needs = new Map<string, Map<string, string>>()
   for (const [file, targets] of imports) {
     const from = childOf(folder, file)
-    // An index collects what its folder has to give; nothing inside is meant to read it.
+    // An index collects what its folder exports; files inside must not import it.
     if (from === undefined || file === `${folder}/index.ts`) continue
     for (const target of targets) {
       const to = childOf(folder, target)
@@ -78,7 +78,7 @@ function childImports(folder: string): Map<string, Map<string, string>> {
   return needs
 }
 
-/** A ring among a folder's children, as the imports that make it, or undefined. */
+/** An import cycle among a folder's children, as its imports, or undefined. */
 function ringIn(folder: string): string[] | undefined {
   const needs = childImports(folder)
   const done = new Set<string>()
@@ -113,15 +113,15 @@ function foldersOf(room: string): string[] {
     .filter((folder, index, all) => folder.startsWith(room) && all.indexOf(folder) === index)
 }
 
-describe('the floors of the house', () => {
-  it('hold every file that ships', () => {
+describe('the layers of the source tree', () => {
+  it('contain every file that ships', () => {
     assert.deepEqual(
       [...shipped.keys()].filter((file) => floorOf(file) < 0),
       []
     )
   })
 
-  it('are imported downwards only', () => {
+  it('import downwards only', () => {
     const upwards = [...shipped].flatMap(([file, targets]) =>
       targets
         .filter((target) => roomOf(target) !== roomOf(file) && floorOf(target) >= floorOf(file))
@@ -137,7 +137,7 @@ describe('the floors of the house', () => {
     assert.deepEqual(outside, [])
   })
 
-  it('have no file that imports the index of a folder that it stands in', () => {
+  it('have no file that imports the index of its own folder', () => {
     const own = [...imports].flatMap(([file, targets]) =>
       targets
         .filter((target) => target.endsWith('/index.ts') && file.startsWith(`${dirname(target)}/`))
@@ -146,7 +146,7 @@ describe('the floors of the house', () => {
     assert.deepEqual(own, [])
   })
 
-  it('are below the programs beside the package, each of which imports those before it only', () => {
+  it('are below the programs outside the package, each of which imports only earlier ones', () => {
     const orderOf = (file: string) => PROGRAMS.findIndex((room) => file.startsWith(`${room}/`))
     const upwards = [...programs].flatMap(([file, targets]) =>
       targets.filter((target) => orderOf(target) > orderOf(file)).map((target) => `${file} -> ${target}`)
@@ -155,7 +155,7 @@ describe('the floors of the house', () => {
   })
 
   for (const room of ROOMS_WITHOUT_RINGS)
-    it(`${room} has no ring between its folders`, () => {
+    it(`have no import cycle between the folders of ${room}`, () => {
       const rings = foldersOf(room).flatMap((folder) => {
         const ring = ringIn(folder)
         return ring === undefined ? [] : [`${folder}: ${ring.join(', ')}`]

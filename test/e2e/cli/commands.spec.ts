@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { LOAM, lastLine, loam, loamWith, type Outcome } from './loam.ts'
 
-/** An error that a person can read: one line, no stack, and the exit code. */
+/** A readable error: one line, no stack trace, and the exit code. */
 function assertFails(outcome: Outcome, code: number, message: RegExp): void {
   assert.equal(outcome.code, code, outcome.stderr)
   assert.match(outcome.stderr, message)
@@ -28,14 +28,14 @@ describe('the loam command', function () {
     await writeFile(path('text.txt'), 'The sea was calm that day, and the ship went on.')
     await writeFile(path('documents.jsonl'), '{"text":"The sea was calm."}\n')
   })
-  /** What a test that failed has left behind. */
+  /** Leftovers of a failed test. */
   const leftovers: (() => void)[] = []
   after(async () => {
     for (const end of leftovers) end()
     await rm(folder, { recursive: true, force: true })
   })
 
-  it('shows help: 0 when asked for, 2 when no command is given', async () => {
+  it('prints help: exit code 0 with --help, 2 without a command', async () => {
     const asked = await loam('--help')
     assert.equal(asked.code, 0)
     assert.match(asked.stdout, /Examples:.*Exit codes: 0 success, 1 failure, 2 incorrect usage/s)
@@ -83,13 +83,13 @@ describe('the loam command', function () {
     assert(!existsSync(path('home')))
   })
 
-  it('shows a stack trace only when debugging', async () => {
+  it('prints a stack trace only in debug mode', async () => {
     const args = ['consortium', 'inspect', path('missing')]
     assertFails(await loam(...args), 1, /^error: no charter found at /)
     assert.match((await loamWith({ LOAM_DEBUG: '1' }, ...args)).stderr, /^\s+at /m)
   })
 
-  it('ends quietly when its reader hangs up', async () => {
+  it('exits quietly when the reader of its output closes the pipe', async () => {
     for (const args of [['--help'], ['eval', '--text', path('text.txt'), '--per-token']]) {
       const child = spawn(process.execPath, [LOAM, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
       child.stdout.destroy()
@@ -103,7 +103,7 @@ describe('the loam command', function () {
     }
   })
 
-  it('scores alike on every executor that runs everywhere, and ends', async () => {
+  it('gives equal scores on every portable executor, and exits', async () => {
     const executors = ['onnxruntime', 'onnxruntime-web', 'tfjs']
     const outcomes = await Promise.all(
       executors.map((executor) => loam('eval', '--text', path('text.txt'), '--executor', executor, '--json'))
@@ -115,7 +115,7 @@ describe('the loam command', function () {
     }
   })
 
-  it('shows what can compute here', async () => {
+  it('lists the executors that run on this machine', async () => {
     const outcome = await loam('doctor', '--json')
     assert.equal(outcome.code, 0, outcome.stderr)
     const { machine, executors } = lastLine<{
@@ -128,7 +128,7 @@ describe('the loam command', function () {
     )
   })
 
-  it('shows what data become: ids, text, and what is learned', async () => {
+  it('shows how records become token ids, text and training targets', async () => {
     const records = ['{"prompt":"Q: ","completion":"yes","url":"x"}', '{"prompt":"Q: ","completion":""}']
     await writeFile(path('pairs.jsonl'), records.map((record) => `${record}\n`).join(''))
     interface Inspection {
@@ -150,7 +150,7 @@ describe('the loam command', function () {
     assertFails(await loam('data', 'inspect', path('nowhere')), 1, /no data found at/)
   })
 
-  it('scores a text, and names what it cannot score', async () => {
+  it('scores a text, and names one that it cannot score', async () => {
     interface Score {
       nats: number
       tokens: number
@@ -187,7 +187,7 @@ describe('the loam command', function () {
     for (const [index, outcome] of outcomes.entries()) assertFails(outcome, 1, refused[index]![1])
   })
 
-  describe('with a consortium of its own', () => {
+  describe('with its own consortium', () => {
     const home = () => path('home')
     const create = (...flags: string[]) =>
       loam('consortium', 'create', '--home', home(), '--name', 'cli', ...flags)
@@ -201,7 +201,7 @@ describe('the loam command', function () {
       assert.equal((await loam('identity', '--home', path('other'), '--json')).stdout, card.stdout)
     })
 
-    it('draws up a charter once, from sound cards', async () => {
+    it('creates a charter once, and only from valid identity cards', async () => {
       await writeFile(path('broken.json'), '{')
       await writeFile(path('wrong.json'), '{"peerId":"12D3KooW","anchor":"00"}')
       const out = ['--out', path('charter.cbor')]
@@ -239,7 +239,7 @@ describe('the loam command', function () {
       )
     })
 
-    it('says how likely a committee holds more faulty members than it survives, and refuses a broken promise', async () => {
+    it('prints the probability of a bad committee, and refuses one above epsilon', async () => {
       const flags = ['--member', path('card.json'), '--committee', '1', '--assumed-faulty', '0.5']
       const out = ['--out', path('drawn.cbor')]
       assertFails(
@@ -257,7 +257,7 @@ describe('the loam command', function () {
       assert.equal(committee.failureProbability, 0.5)
     })
 
-    it('has nothing to export before a round is sealed', async () => {
+    it('refuses to export before a round is sealed', async () => {
       const out = ['--out', path('adapter')]
       assertFails(await loam('adapter', 'export', '--home', home(), ...out), 1, /is not the home of a peer/)
       assertFails(await peer('--charter', path('charter.cbor'), '--rank', '65'), 1, /rank 65 is outside/)
@@ -265,7 +265,7 @@ describe('the loam command', function () {
       assert(!existsSync(path('adapter')))
     })
 
-    it('starts no peer that could not take part', async () => {
+    it('refuses to start a peer that could not take part', async () => {
       await writeFile(path('bad.jsonl'), '{"text":"a"}\nnonsense\n')
       const messages = [
         { role: 'user', content: 'a' },
@@ -297,7 +297,7 @@ describe('the loam command', function () {
       assertFails(await loam('peer', '--home', path('third')), 1, /has no charter yet/)
     })
 
-    it('names the file in a home that is damaged, and leaves it as it is', async () => {
+    it('names the damaged file in a home, and leaves it unchanged', async () => {
       const names = {
         'votes.wal': /is not a log/,
         'peer.json': /fix it/,
@@ -314,7 +314,7 @@ describe('the loam command', function () {
       }
     })
 
-    it('runs one peer a home, which ends at the first signal with its result as the last line', async function () {
+    it('runs one peer per home, which exits at the first signal and prints its result last', async function () {
       if (process.platform === 'win32') this.skip()
       const flags = ['peer', '--home', home(), '--data', path('documents.jsonl'), '--no-mdns', '--json']
       const listen = ['--listen', '/ip4/127.0.0.1/tcp/0']

@@ -24,7 +24,7 @@ interface Report {
 describe('loam doctor on the network', function () {
   this.timeout(120_000)
   let network: PeerNetwork
-  /** Of a peer that runs, and of one that does not. */
+  /** Of a running peer, and of a stopped one. */
   let running: string
   let still: string
   let address: string
@@ -44,7 +44,7 @@ describe('loam doctor on the network', function () {
   const outcomesOf = (outcome: Outcome) =>
     lastLine<Report>(outcome).network.bootstrap.map((each) => each.outcome)
 
-  /** A host with the identity of a member, which says of itself what a test wants. */
+  /** A host with the identity of a member and a handshake chosen by the test. */
   async function member(index: number, self: Partial<OwnHandshake>): Promise<TestHost> {
     const { home } = network.prepared.peers[index]!
     const { privateKey } = (await loadIdentity(home.identity))!
@@ -69,7 +69,7 @@ describe('loam doctor on the network', function () {
     })
   }
 
-  it('looks with a host of its own where no daemon runs, and leaves the home as it was', async () => {
+  it('uses its own host when no daemon runs, and leaves the home unchanged', async () => {
     const { home } = network.prepared.peers[1]!
     const log = await readFile(home.writeAheadLog)
     const outcome = await examine(still, '--bootstrap', address)
@@ -85,18 +85,18 @@ describe('loam doctor on the network', function () {
     assert(!existsSync(home.lock))
   })
 
-  it('asks the daemon where one runs', async () => {
+  it('asks the daemon when one is running', async () => {
     const outcome = await examine(running)
     const { network: view } = lastLine<Report>(outcome)
     assert.equal(view.source, 'daemon')
     assert.deepEqual(view.mesh, [])
     assert.equal(view.peerId, network.prepared.peers[0]!.peerId)
-    // Nobody else runs, and nobody has named an address.
+    // No other peer is running, and no address is configured.
     assert.equal(outcome.code, 1)
     assert.match(lastLine<Report>(outcome).actions[0]!, /^No member is connected/)
   })
 
-  it('tells of each address why it does not serve, and exits with 1', async () => {
+  it('says for each bootstrap address why it fails, and exits with 1', async () => {
     const [, , , other] = network.prepared.peers
     const addresses = {
       refused: `/ip4/127.0.0.1/tcp/1/p2p/${network.prepared.peers[2]!.peerId}`,
@@ -118,7 +118,7 @@ describe('loam doctor on the network', function () {
     assert(actions.some((text) => text.includes(network.prepared.peers[0]!.peerId)))
   })
 
-  it('tells of members of another consortium or version', async () => {
+  it('reports members of another consortium or protocol version', async () => {
     const other = await member(2, { charter: new Uint8Array(32) })
     const newer = await member(3, { protocol: 2, software: 'loam/9.0.0' })
     const outcome = await examine(still, '--bootstrap', other.multiaddrs()[0]!, newer.multiaddrs()[0]!)
@@ -128,7 +128,7 @@ describe('loam doctor on the network', function () {
     assert(actions.some((text) => /loam\/9\.0\.0.*this one has to be updated/.test(text)))
   })
 
-  it('is joined by loam peers, which tells how far others are and what they run', async () => {
+  it('is complemented by loam peers, which shows the round and version of each peer', async () => {
     const host = await member(2, { software: 'loam/9.9.9' })
     await host.libp2p.dial(multiaddr(address))
     let peers: readonly PeerView[] = []
@@ -148,7 +148,7 @@ describe('loam doctor on the network', function () {
     assert.deepEqual([none, roundTripMs, unknown], [null, null, null])
   })
 
-  it('tells of a clock that is wrong and a port that is taken, and goes on without it', async () => {
+  it('reports a wrong clock and a port in use, and runs all other checks', async () => {
     const ahead = 'const now = Date.now; Date.now = () => now() + 3_600_000'
     const server = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1')
     await once(server, 'listening')
@@ -166,7 +166,7 @@ describe('loam doctor on the network', function () {
     assert.match(actions[1]!, /^This machine's clock is 60 min ahead of that of 12D3/)
   })
 
-  it('says what to do in 80 columns, but for addresses', async () => {
+  it('fits its advice into 80 columns, except for addresses', async () => {
     const { stdout, code } = await loam('doctor', '--home', running, '--only', 'network')
     assert.equal(code, 1)
     assert.match(stdout, /^network\s+as the running daemon sees it$/m)

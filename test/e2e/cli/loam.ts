@@ -4,7 +4,7 @@ import { commandFile } from '../../../src/package-root.ts'
 /** The compiled command. */
 export const LOAM = commandFile()
 
-/** How a run of `loam` ended. */
+/** The outcome of a `loam` run. */
 export interface Outcome {
   readonly code: number
   readonly stdout: string
@@ -16,7 +16,7 @@ export function loam(...args: string[]): Promise<Outcome> {
   return loamWith({}, ...args)
 }
 
-/** Runs the real command with more in its environment. */
+/** Runs the real command with additional environment variables. */
 export function loamWith(env: Record<string, string>, ...args: string[]): Promise<Outcome> {
   return new Promise((resolve) => {
     const options = { env: { ...process.env, ...env }, maxBuffer: 1 << 26 }

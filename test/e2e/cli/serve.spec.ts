@@ -29,7 +29,7 @@ describe('loam serve', function () {
   })
   after(() => rm(folder, { recursive: true, force: true }))
 
-  it('answers requests with a model, for those who have the key', async () => {
+  it('answers requests that carry the API key', async () => {
     assert.equal((await post(`${local.url}/v1/completions`, COMPLETION)).status, 401)
     const response = await post(`${local.url}/v1/completions`, COMPLETION, KEY)
     const answer = (await response.json()) as {
@@ -49,7 +49,7 @@ describe('loam serve', function () {
     assert.ok(isDone && events.length > 2)
   })
 
-  it('is a remote for others, whose adapter steers it; with strength 0 it answers as it is', async () => {
+  it('serves as a remote for another endpoint, whose adapter steers it; strength 0 leaves it unsteered', async () => {
     const trained = await loam('train', '--data', path('text.txt'), '--out', path('adapter'), '--steps', '8')
     assert.equal(trained.code, 0, trained.stderr)
     const remote = ['--adapter', path('adapter'), '--remote', local.url]
@@ -65,7 +65,7 @@ describe('loam serve', function () {
       '--json'
     )
     const textFrom = async (url: string, model: string): Promise<string> => {
-      // One temperature at which float16 on the line and float32 here choose alike.
+      // A temperature at which float16 on the wire and float32 here choose the same tokens.
       const request = { ...COMPLETION, model, temperature: 0 }
       const response = await post(`${url}/v1/completions`, request, KEY)
       assert.equal(response.status, 200)
@@ -113,7 +113,7 @@ describe('loam serve', function () {
     assert.match((await loam(...generate)).stderr, /^error: .*401, a key is needed/m)
   })
 
-  it('names what is invalid, and does not start', async () => {
+  it('names the invalid setting, and does not start', async () => {
     const server = createServer().listen(0, '127.0.0.1')
     await new Promise((resolve) => server.once('listening', resolve))
     const { port } = server.address() as { port: number }
@@ -148,7 +148,7 @@ describe('loam serve', function () {
     }
   })
 
-  it('ends at the first signal when texts under way have, with its result as the last line', async () => {
+  it('finishes running texts after the first signal, and prints its result last', async () => {
     const under = post(`${local.url}/v1/completions`, { ...COMPLETION, max_tokens: 200 }, KEY)
     const looked = { headers: KEY.headers }
     await until(async () =>

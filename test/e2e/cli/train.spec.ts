@@ -55,7 +55,7 @@ describe('loam train, generate and eval --choices', function () {
   })
   after(() => rm(folder, { recursive: true, force: true }))
 
-  it('learns, writes an adapter that eval and generate load, and a log', async () => {
+  it('trains, and writes a log and an adapter that eval and generate load', async () => {
     const outcome = await train('learned', '--steps', '20', '--eval-every', '10')
     assert.equal(outcome.code, 0, outcome.stderr)
     const report = lastLine<Report>(outcome)
@@ -123,7 +123,7 @@ describe('loam train, generate and eval --choices', function () {
     })
   })
 
-  it('killed with SIGKILL at any place and resumed, it makes the same adapter', async () => {
+  it('makes the same adapter when killed with SIGKILL at any point and resumed', async () => {
     const flags = ['--steps', '24', '--checkpoint-every', '3', '--eval-every', '5']
     const whole = lastLine<Report>(await train('whole', ...flags))
     const args = [
@@ -142,7 +142,7 @@ describe('loam train, generate and eval --choices', function () {
     while (kills < 3) {
       const child = spawn(process.execPath, [LOAM, ...args], { stdio: 'ignore' })
       const ended = once(child, 'exit')
-      // Killed as soon as its log is some steps further than at the last kill.
+      // Killed as soon as its log has advanced some steps since the last kill.
       const watch = setInterval(async () => {
         const log = await readFile(path('killed', 'training-log.jsonl'), 'utf8').catch(() => '')
         const steps = log.split('\n').filter((line) => line.includes('"gradientNorm"')).length
@@ -180,7 +180,7 @@ describe('loam train, generate and eval --choices', function () {
     assertFails(elsewhere, 1, /other settings \(executor: "onnxruntime" then, "onnxruntime-web" now\)/)
   })
 
-  it('drops, scales and ranks as it is told, and repeats', async () => {
+  it('applies dropout, alpha and per-module ranks as set, reproducibly', async () => {
     await writeFile(
       path('c.json'),
       JSON.stringify({ rankPattern: { v_proj: 2 }, dropout: 0.3, rsLora: true, steps: 3 })
@@ -199,7 +199,7 @@ describe('loam train, generate and eval --choices', function () {
     assert(held.heldOutLoss!.after < held.heldOutLoss!.before)
   })
 
-  it('stops after its step on SIGTERM, with a checkpoint to go on from', async () => {
+  it('stops after the current step on SIGTERM, with a checkpoint to resume from', async () => {
     const args = [
       'train',
       '--data',
@@ -222,7 +222,7 @@ describe('loam train, generate and eval --choices', function () {
     assert(existsSync(path('stopped', 'checkpoint.safetensors')))
   })
 
-  it('names what it cannot use', async () => {
+  it('names settings and files that it cannot use', async () => {
     await writeFile(path('bad.jsonl'), '{"text":"a"}\n{"text":\n')
     await writeFile(
       path('chat.jsonl'),

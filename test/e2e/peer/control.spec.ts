@@ -18,7 +18,7 @@ interface Answer {
   readonly body: string
 }
 
-/** One request, with what a browser or a stranger may put into it. */
+/** One request, with anything a browser or a stranger may put into it. */
 async function ask(
   address: string,
   path: string,
@@ -37,7 +37,7 @@ function assertNarrow({ stdout }: Outcome): void {
   for (const line of stdout.split('\n')) assert(line.length <= 80 || /\/|\(baf/.test(line), line)
 }
 
-describe('a running peer and those who look at it', function () {
+describe('a running peer and its control clients', function () {
   this.timeout(240_000)
   let network: PeerNetwork
   let home: Home
@@ -66,7 +66,7 @@ describe('a running peer and those who look at it', function () {
     await network.end()
   })
 
-  it('reads a home whose daemon does not run, and says what to start', async () => {
+  it('reads the home of a stopped daemon, and says what to start', async () => {
     const start = /no daemon runs in .*: start it with loam peer --home /
     const peers = await at('peers', '--json')
     assert.deepEqual([peers.code, peers.stdout], [1, ''])
@@ -83,7 +83,7 @@ describe('a running peer and those who look at it', function () {
     assert.match(nowhere.stderr, start)
   })
 
-  it('says which of its settings hold and where they come from, and whether it could start', async () => {
+  it('prints each setting with its source, and checks whether the peer could start', async () => {
     interface Printed {
       settings: Record<string, { value: unknown; source: string }>
     }
@@ -103,7 +103,7 @@ describe('a running peer and those who look at it', function () {
     assert.equal((await at('config', 'print', '--set', 'adapter.rang=3')).code, 2)
   })
 
-  it('serves its control API on this machine, with a token that is made once', async () => {
+  it('serves its control API on localhost, with a token that is created once', async () => {
     await network.start(0)
     await network.untilSealed(2, 0)
     ;({ address } = JSON.parse(await readFile(home.control, 'utf8')) as { address: string })
@@ -116,7 +116,7 @@ describe('a running peer and those who look at it', function () {
     assert.equal((await ask(address, '/v1/status', bearer)).status, 200)
   })
 
-  it('refuses who has no token, another host name, or a body', async () => {
+  it('refuses requests without a token, with another host name, or with a body', async () => {
     for (const path of ['/v1/status', '/v1/peers', '/v1/rounds', '/v1/logs', '/v1/events', '/metrics'])
       for (const authorization of ['', 'Bearer x', `Bearer ${'x'.repeat(43)}`]) {
         const { status, body } = await ask(address, path, { authorization })
@@ -134,12 +134,12 @@ describe('a running peer and those who look at it', function () {
     assert.match(wrong.stderr, /refuses the token/)
   })
 
-  it('is alive and ready', async () => {
+  it('passes liveness and readiness checks', async () => {
     assert.deepEqual(await ask(address, '/healthz', {}), { status: 200, body: '{"alive":true}' })
     assert.deepEqual(await ask(address, '/readyz', {}), { status: 200, body: '{"ready":true,"reasons":[]}' })
   })
 
-  it('tells its status, peers and rounds, for people in 80 columns and for programs', async () => {
+  it('reports status, peers and rounds, in 80 columns and as JSON', async () => {
     const status = lastLine<StatusView>(await at('status', '--json'))
     assert.deepEqual([status.ready, status.members, status.quorum, status.member], [true, 1, 1, 0])
     assert.equal(status.peerId, network.prepared.peers[0]!.peerId)
@@ -152,7 +152,7 @@ describe('a running peer and those who look at it', function () {
     const { rounds } = lastLine<{ rounds: RoundView[] }>(await at('rounds', '--limit', '2', '--json'))
     assert.equal(rounds.length, 2)
     assert.equal(rounds[0]!.round, rounds[1]!.round + 1)
-    // The last one may have been written a moment ago, and its times not yet reported.
+    // The last one may have been written just now, and its times not yet reported.
     assert(rounds[1]!.ms!.train > 0)
     const before = lastLine<{ rounds: RoundView[] }>(await at('rounds', '--before', '2', '--json'))
     assert.deepEqual(
@@ -166,7 +166,7 @@ describe('a running peer and those who look at it', function () {
     }
   })
 
-  it('shows its log, past and coming, by level and topic', async () => {
+  it('streams its log, past and new lines, by level and topic', async () => {
     const { lines } = lastLine<{ lines: { msg: string; topic: string }[] }>(
       await at('logs', '-n', '1000', '--json')
     )
@@ -188,7 +188,7 @@ describe('a running peer and those who look at it', function () {
     assert.deepEqual(await once(child, 'exit'), [0, null])
   })
 
-  it('counts what Prometheus reads: its own, the process, libp2p and gossipsub', async () => {
+  it('exports its own metrics and those of the process, libp2p and gossipsub to Prometheus', async () => {
     const { status, body } = await ask(address, '/metrics', bearer)
     assert.equal(status, 200)
     const samples = parseSamples(body)
@@ -207,7 +207,7 @@ describe('a running peer and those who look at it', function () {
     assert(part('blocks') > 0 && part('stacks') > 0 && part('seals') > 0)
   })
 
-  it('has every metric that the dashboard asks for, with its labels', async () => {
+  it('exports every metric that the dashboard queries, with its labels', async () => {
     const text = await readFile(join(packageRoot(), 'deploy', 'grafana-dashboard.json'), 'utf8')
     const queries = [...text.matchAll(/"expr": "((?:[^"\\]|\\.)*)"/g)].map(
       ([, query]) => JSON.parse(`"${query}"`) as string
@@ -223,7 +223,7 @@ describe('a running peer and those who look at it', function () {
     }
   })
 
-  it('stops in time while clients listen, one of which takes nothing, and tells the others', async () => {
+  it('stops in time while clients are connected, one of which never reads, and notifies the others', async () => {
     const { child, lines } = follow('-n', '1')
     await once(lines, 'line')
     const hanging = get(new URL('/v1/events', address), { agent: false, headers: bearer })
@@ -253,7 +253,7 @@ describe('a running peer and those who look at it', function () {
     for (const outcome of [await at('status'), await at('rounds')]) assertNarrow(outcome)
   })
 
-  it('has no control API when that is turned off', async () => {
+  it('has no control API when it is disabled', async () => {
     const settings = JSON.parse(await readFile(home.config, 'utf8')) as object
     await writeFile(home.config, JSON.stringify({ ...settings, control: { enabled: false }, metrics: {} }))
     await network.start(0)
@@ -263,7 +263,7 @@ describe('a running peer and those who look at it', function () {
     assert.match(stderr, /has no control API/)
   })
 
-  it('serves it over a unix socket where that is set', async function () {
+  it('serves the control API over a unix socket when one is configured', async function () {
     if (process.platform === 'win32') this.skip()
     await network.stop(0)
     const settings = JSON.parse(await readFile(home.config, 'utf8')) as object
@@ -272,7 +272,7 @@ describe('a running peer and those who look at it', function () {
     await network.start(0)
     const killed = lastLine<StatusView>(await at('status', '--json'))
     assert.equal(killed.members, 1)
-    // A socket that a crash left is no hindrance.
+    // A socket left by a crash is not an obstacle.
     await network.kill(0)
     assert(existsSync(socket))
     await network.start(0)

@@ -8,17 +8,17 @@ import { stoppedPeer } from './faults/stopped.ts'
 import { PeerNetwork } from './peer-network.ts'
 
 const EVERYBODY = [0, 1, 2, 3]
-/** The member whose home has a disk of its own, where one can be mounted. */
+/** The member whose home is on a separate disk, if one can be mounted. */
 const ON_SMALL_DISK = 3
 
-/** One network for every fault: each leaves it as it found it, with four members that agree and go on. */
-describe('a network of four whose members fail', function () {
+/** One network for every fault: each leaves it as it was, with four members that agree and continue. */
+describe('a network of four with failing members', function () {
   this.timeout(240_000)
   let network: PeerNetwork
   let disk: SmallDisk | undefined
 
   before(async () => {
-    // Shards of int8: a network has agreed on those, too.
+    // With int8 shards, so that a network has agreed on those, too.
     network = await PeerNetwork.prepare(4, { dtype: 'int8' })
     disk = await SmallDisk.mount(network.prepared.peers[ON_SMALL_DISK]!.home.folder)
     await network.start(...EVERYBODY)

@@ -22,7 +22,7 @@ describe('a peer without the base model', function () {
 
   before(async () => {
     folder = await makeOtherBase()
-    // A busy machine must not leave the last to start out of every cut.
+    // On a busy machine the last peer to start must not be left out of every cut.
     network = await PeerNetwork.prepare(4, { timeouts: { gatherMs: 30_000, graceMs: 15_000 } }, folder)
   })
   after(async () => {
@@ -30,7 +30,7 @@ describe('a peer without the base model', function () {
     await rm(folder, { recursive: true, force: true })
   })
 
-  it('says why nobody gives it, and how far it is, while loam base fetch waits', async () => {
+  it('says why no address serves it, and reports progress, while loam base fetch waits', async () => {
     const { home, peerId } = network.prepared.peers[3]!
     assert.equal(await forgetModel(home), folder)
     const nobody = `/ip4/127.0.0.1/tcp/1/p2p/${network.prepared.peers[0]!.peerId}`
@@ -61,13 +61,13 @@ describe('a peer without the base model', function () {
     assert(said.includes('waiting for a member that has it') && !said.includes(peerId))
   })
 
-  it('gets it from members by the charter and an address, and is in a cut', async () => {
+  it('fetches it from members with the charter and one address, and is in a cut', async () => {
     const { home, peerId } = network.prepared.peers[3]!
     const checked = await loam('config', 'check', '--home', home.folder, '--json')
     assert.equal(checked.code, 0, checked.stderr)
     assert.match(checked.stderr, /loam peer will fetch it from members/)
     await network.start(0, 1, 2)
-    // Half of the weights are there from a call that broke off, and a file that does not belong there.
+    // Half of the weights exist from an aborted call, and a file that does not belong there.
     const args = fetchArgs(home.folder, network.watches[0]!.addresses[0]!)
     await mkdir(home.basePartial, { recursive: true })
     const first = 'model-00001-of-00002.safetensors'
@@ -99,7 +99,7 @@ describe('a peer without the base model', function () {
     assert(!existsSync(home.basePartial))
   })
 
-  it('has it when it starts again, and does not ask for it anew', async () => {
+  it('keeps it over a restart without fetching it again', async () => {
     const { home } = network.prepared.peers[3]!
     assert.equal(await network.stop(3), 0)
     const again = await loam(...fetchArgs(home.folder, network.watches[0]!.addresses[0]!))

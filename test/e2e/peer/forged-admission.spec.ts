@@ -12,7 +12,7 @@ import { agree, PeerNetwork } from './peer-network.ts'
 const HONEST = [0, 1, 2]
 const HOSTILE = 3
 
-/** A way to make one signature look like a quorum's, and what the others say of it. */
+/** A way to make one signature look like a quorum's, and the reaction of the others. */
 interface Forgery {
   readonly name: string
   readonly signers: (context: RoundContext, hostile: number) => readonly number[]
@@ -37,7 +37,7 @@ const FORGERIES: readonly Forgery[] = [
   }
 ]
 
-describe('a hostile member among four that admits and evicts by itself', function () {
+describe('a hostile member among four that admits and evicts on its own', function () {
   this.timeout(240_000)
   let network: PeerNetwork
   let hostile: HostileMember
@@ -95,7 +95,7 @@ describe('a hostile member among four that admits and evicts by itself', functio
   const isLogged = async (line: RegExp) =>
     (await Promise.all(HONEST.map((index) => network.log(index)))).every((log) => line.test(log))
 
-  it('has one vote of the three that are needed', async () => {
+  it('contributes one of the three votes needed', async () => {
     const before = await hostile.context()
     for (const context of [before, await after2Rounds(before)])
       await vote(context, joining(context), evicting(context))
@@ -104,7 +104,7 @@ describe('a hostile member among four that admits and evicts by itself', functio
   })
 
   for (const { name, signers, fault } of FORGERIES)
-    it(`does not get a proposal believed that it has signed ${name}, and is named for it`, async () => {
+    it(`gets no proposal accepted that it signed ${name}, and is named in the log`, async () => {
       const before = await hostile.context()
       while (!(await isLogged(fault))) {
         const context = await hostile.context()
@@ -127,7 +127,7 @@ describe('a hostile member among four that admits and evicts by itself', functio
       assert.deepEqual(peersOf(await after2Rounds(await hostile.context())), peersOf(before))
     })
 
-  it('lets a stranger in together with two others: what it signs is counted, once', async () => {
+  it('admits a stranger together with two others: its signature counts once', async () => {
     const before = await hostile.context()
     const wanted = joining(before)
     for (const index of [0, 1]) await saveRequest(network.prepared.peers[index]!.home, before, wanted)

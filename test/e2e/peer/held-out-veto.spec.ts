@@ -10,7 +10,7 @@ const HONEST = [0, 1, 2]
 const POISONED = 3
 /** Level of a warning in a log. */
 const WARN = 40
-/** Tokens of a prompt, and of the completion that is wrong in every token. */
+/** Tokens of a prompt, and of the completion in which every token is wrong. */
 const PART = 24
 
 /** A peer's documents with labels turned round: after real text, each token is the vocabulary's as far from its other end. */
@@ -31,18 +31,18 @@ async function turnLabelsRound(path: string): Promise<void> {
   await writeFile(path, usable.map((record) => `${JSON.stringify(record)}\n`).join(''))
 }
 
-describe('a new charter, and one member that trains with labels turned round', function () {
+describe('a new charter, and a member that trains with flipped labels', function () {
   this.timeout(180_000)
   let network: PeerNetwork
 
   before(async () => {
-    // A model that has learned something: harm shows in its loss alone.
+    // A trained model: harm shows only in its loss.
     // Members wait for each other's measurements: the ready of the poisoned member and of one that has refused would
     // otherwise end the round for the others before they have measured anything.
     const timeouts = { gatherMs: 30_000, graceMs: 30_000 }
     network = await PeerNetwork.prepare(4, { timeouts }, SHIPPED_BASE)
     const peers = network.prepared.peers
-    // Of its own text alone: what it keeps back. The others have a file.
+    // Only of its own text: what it keeps back. The others have a file.
     await rm(peers[0]!.home.heldOut)
     await turnLabelsRound(peers[POISONED]!.home.documents)
     // Seeds follow from new keys in every run: 16 steps raised the loss by 0.4 to 0.8 nats around the veto's 0.5, 48 by 4 to 5.
@@ -52,7 +52,7 @@ describe('a new charter, and one member that trains with labels turned round', f
   })
   after(() => network.end())
 
-  it('leaves its shards out of the cut, stacks the others, and goes on', async () => {
+  it('leaves the shards of that member out of the cut, and stacks the others', async () => {
     const { peerId } = network.prepared.peers[POISONED]!
     const refusing = (round: number): number[] =>
       HONEST.filter((index) =>

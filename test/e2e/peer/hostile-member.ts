@@ -19,24 +19,24 @@ import { type Message, signMessage } from '../../../src/protocol/messages/messag
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} }
 
-/** What is wrong with the blocks behind a manifest that is right on paper. */
+/** What is wrong with the blocks of a formally valid manifest. */
 export type Trick = 'not finite' | 'too short' | 'never served' | 'cancels' | 'overflows'
 
-/** What A is filled with; 0.01 where the trick is not in the numbers. */
+/** The value that fills A; 0.01 if the trick is not in the numbers. */
 const LARGE: Partial<Record<Trick, number>> = { cancels: 2 ** 40, overflows: 3e36 }
 
-/** A real member's identity on a real libp2p host, in hands that sign and send whatever they like. */
+/** A real member's identity on a real libp2p host that signs and sends anything. */
 export class HostileMember {
   readonly host: NetworkHost
   readonly identity: Identity
   readonly #charter: SignedCharter
   readonly #prepared: PreparedTestnet
   readonly #blocks = new Map<string, Uint8Array>()
-  /** Digests that an honest peer has asked for. */
+  /** Digests requested by an honest peer. */
   readonly asked = new Set<string>()
-  /** Envelopes that it gives to whoever asks it to sync. */
+  /** Envelopes that it sends to any peer that syncs with it. */
   offered: readonly Uint8Array[] = []
-  /** Whether every other of its answers is one that no honest peer gives. */
+  /** Whether every other answer is one that no honest peer sends. */
   lies = false
   #answers = 0
 
@@ -80,7 +80,7 @@ export class HostileMember {
     return member
   }
 
-  /** The round that an honest peer is in, from what it has sealed. */
+  /** The current round of an honest peer, from its seals. */
   async context(): Promise<RoundContext> {
     return (await openRoundStore(this.#prepared.peers[0]!.home, this.#charter)).head
   }
@@ -90,7 +90,7 @@ export class HostileMember {
     const { peer } = this.identity.signer
     let totalBytes = 0
     const shards = context.charter.base.modules.map(({ module, inFeatures, outFeatures }) => {
-      // Not the bytes of the manifest before: a block that is there already would not be fetched.
+      // Not the bytes of the previous manifest: a block that is held already would not be fetched.
       const size = (LARGE[trick] ?? 0.01) * (1 + context.round / 1024)
       const rank = trick === 'cancels' ? 2 : 1
       const pair = { module, rank, alpha: 2, inFeatures, outFeatures }

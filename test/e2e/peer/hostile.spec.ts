@@ -11,9 +11,9 @@ import { HostileMember, type Trick } from './hostile-member.ts'
 import { agree, PeerNetwork } from './peer-network.ts'
 
 const HONEST = [0, 1, 2]
-/** Requests of each kind to each honest peer, in each round. */
+/** Requests of each kind to each honest peer, per round. */
 const FLOOD = 8
-/** Far above what an honest round takes here (about 200 MB), far below what unbounded queues would. */
+/** Far above the use of an honest round (about 200 MB), far below that of unbounded queues. */
 const MEMORY_BYTES_MAX = 600 * 1024 * 1024
 
 /** Largest resident memory that a process ever had, bytes. */
@@ -21,7 +21,7 @@ function peakMemory(pid: number): number {
   return 1024 * Number(/VmHWM:\s*(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1])
 }
 
-/** Messages that are false each in its own way. */
+/** Messages that are each invalid in a different way. */
 function falseMessages({ identity: { signer } }: HostileMember, context: RoundContext): Uint8Array[] {
   const ready = { certified: new Uint8Array(1) }
   const honest = context.members.find(({ peer }) => Buffer.compare(peer, signer.peer) !== 0)!
@@ -49,7 +49,7 @@ function falseMessages({ identity: { signer } }: HostileMember, context: RoundCo
   ]
 }
 
-/** Asks one peer far too much, in every form that its protocols know and some that they do not. */
+/** Sends one peer far too many requests, in every form of its protocols and some unknown ones. */
 async function flood({ host }: HostileMember, peer: PeerId): Promise<void> {
   const ask = (protocol: string, bytes: Uint8Array) =>
     request(host, peer, protocol, bytes, { timeoutMs: 5_000, maxResponseBytes: 1 << 24 })
@@ -96,7 +96,7 @@ describe('a hostile member among four', function () {
     return logs.some((log) => line.test(log))
   }
 
-  /** Attacks, round after round, until the honest have asked for the blocks of the false manifest and judged them. */
+  /** Attacks, round after round, until the honest peers have requested the blocks of the false manifest and validated them. */
   const attackWith = async (trick: Trick, isJudged = async () => true) => {
     const rounds: number[] = []
     for (let asked = false; !asked; ) {
@@ -117,20 +117,21 @@ describe('a hostile member among four', function () {
     assert(agree(network.watches))
   }
 
-  it('gets no shard in that is not finite', () => attackWith('not finite', () => isLogged(/NaN or infinity/)))
+  it('gets no shard with non-finite values accepted', () =>
+    attackWith('not finite', () => isLogged(/NaN or infinity/)))
 
-  it('gets no shard in whose factors cancel', () =>
+  it('gets no shard whose factors cancel accepted', () =>
     attackWith('cancels', () => isLogged(/proj: the factors cancel or are too large/)))
 
-  it('gets no shard in whose factors overflow', () =>
+  it('gets no shard whose factors overflow accepted', () =>
     attackWith('overflows', () => isLogged(/proj: an element of the factors is as large as/)))
 
-  it('gets no shard in whose blocks are shorter than it says, and is not asked again and again', () =>
+  it('gets no shard with truncated blocks accepted, and is not asked for it over and over', () =>
     attackWith('too short', () => isLogged(/fetching a manifest is abandoned/)))
 
-  it('holds nobody up with blocks that it never serves', () => attackWith('never served'))
+  it('delays nobody with blocks that it never serves', () => attackWith('never served'))
 
-  it('does not keep the honest from stacking all that they trained', async () => {
+  it('cannot keep honest members from stacking all their shards', async () => {
     const { peerId } = network.prepared.peers[3]!
     const isWhole = (index: number) =>
       network.watches[index]!.sealed.some(
@@ -139,7 +140,7 @@ describe('a hostile member among four', function () {
     await network.until(() => HONEST.every(isWhole))
   })
 
-  it('is shut out by each of them once it lies and floods, and the rounds go on', async () => {
+  it('is banned by every honest member once it lies and floods, and the rounds continue', async () => {
     const begun = Math.max(...HONEST.map((index) => network.lastSealed(index)))
     const context = await hostile.context()
     hostile.lies = true
@@ -159,7 +160,7 @@ describe('a hostile member among four', function () {
     }
   })
 
-  it('is noticed, and neither fills memory nor ends a process', async () => {
+  it('is logged, and neither exhausts memory nor crashes a process', async () => {
     assert(await isLogged(/a message was rejected/))
     for (const index of HONEST) {
       assert.doesNotMatch(

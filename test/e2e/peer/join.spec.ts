@@ -12,7 +12,7 @@ import { agree, PeerNetwork } from './peer-network.ts'
 
 const FOUNDERS = [0, 1, 2, 3]
 const MIB = 1024 * 1024
-/** Rounds behind at which a member of this consortium takes a checkpoint. */
+/** Number of rounds behind at which a member of this consortium uses a checkpoint. */
 const RETAIN = 2
 
 async function json(...args: string[]): Promise<Record<string, unknown>> {
@@ -32,7 +32,7 @@ async function blocksOf(folder: string, { base }: Charter): Promise<Map<string, 
   return blocks
 }
 
-/** Which of these blocks the files that are being fetched hold. */
+/** The blocks among these that the partial files contain. */
 async function heldBlocks(
   folder: string,
   { base }: Charter,
@@ -58,7 +58,7 @@ async function bytesIn(folder: string): Promise<number> {
   return (await Promise.all(sizes)).reduce((sum, blocks) => sum + 512 * blocks, 0)
 }
 
-/** What the log says of a fetch that a kill had broken off: each block once, from three members or more. */
+/** What the log reports of a fetch interrupted by a kill: each block once, from three members or more. */
 async function assertFetched(
   log: string,
   wanted: ReadonlyMap<string, number>,
@@ -83,7 +83,7 @@ async function assertFetched(
   assert(Number(received) <= 1.05 * bytes, `${received} bytes came for ${bytes}`)
 }
 
-describe('a peer that joins a running network by an invite', function () {
+describe('a peer that joins a running network with an invite', function () {
   this.timeout(240_000)
   let network: PeerNetwork
   let newcomer: number
@@ -113,7 +113,7 @@ describe('a peer that joins a running network by an invite', function () {
     await rm(base, { recursive: true, force: true })
   })
 
-  it('is let in by a quorum, gets the base model, catches up through the seal that it was told, and is in a later cut', async () => {
+  it('is admitted by a quorum, gets the base model, catches up through the seal in its invite, and is in a later cut', async () => {
     const { folder, prepared } = network
     await network.untilSealed(2, 0)
     path = join(folder, 'weather.invite')
@@ -129,7 +129,7 @@ describe('a peer that joins a running network by an invite', function () {
     assert.equal(await forgetModel(home), base)
     await copyFile(homeOf(1).documents, home.documents)
     newcomer = network.add({ ...prepared.peers[1]!, home, peerId: String(asked.peerId) })
-    // With the invite's addresses alone; before it is let in nobody speaks to it, so it waits for the base model.
+    // With only the invite's addresses; nobody talks to it before it is admitted, so it waits for the base model.
     const started = network.startAlone(newcomer)
     await Promise.all(
       [0, 1, 2].map((index) => json('members', 'admit', home.joinRequest, '--home', homeOf(index).folder))
@@ -160,7 +160,7 @@ describe('a peer that joins a running network by an invite', function () {
     assert.equal((verified.members as string[]).length, 5)
   })
 
-  it('is away for longer than shards are kept, and comes back by a checkpoint', async () => {
+  it('is offline for longer than shards are retained, and returns via a checkpoint', async () => {
     const { peerId, home } = network.prepared.peers[newcomer]!
     assert.equal(await network.stop(newcomer), 0)
     const last = network.lastSealed(newcomer)
@@ -176,7 +176,7 @@ describe('a peer that joins a running network by an invite', function () {
     assert(agree(network.watches))
   })
 
-  it('refuses the history where the invite names another seal', async () => {
+  it('refuses the history when the invite names another seal', async () => {
     const { home } = network.prepared.peers[0]!
     const { code, stdout } = await loam('verify', home.folder, '--trust', `1:${'0'.repeat(64)}`)
     assert.equal(code, 1)

@@ -59,19 +59,19 @@ describe('a member whose daemon serves logits', function () {
     await app.close()
   })
 
-  it('is reached with the key of a home without a daemon, which cannot be started meanwhile', async () => {
+  it('serves a client with the identity of a stopped home, which is locked meanwhile', async () => {
     const remote = await opened(address)
     await assert.rejects(lockHome(client()), /already runs|in use|process/)
     assert.deepEqual(await tokensOf(remote), truth)
   })
 
-  it('is reached through the daemon of a home', async () => {
+  it('serves a client through the daemon of its home', async () => {
     await network.start(1)
     assert.deepEqual(await tokensOf(await opened(address)), truth)
     assert.deepEqual(await tokensOf(await opened(`/p2p/${network.prepared.peers[0]!.peerId}`)), truth)
   })
 
-  it('is nobody else', async () => {
+  it('is not itself, nor an address without a PeerId', async () => {
     await assert.rejects(opened('/ip4/127.0.0.1/tcp/1'), /must end in \/p2p\/PEERID/)
     await assert.rejects(
       opened(`/p2p/${network.prepared.peers[1]!.peerId}`),

@@ -35,7 +35,7 @@ async function addTable(path: string, bytes: number): Promise<void> {
   await writeFile(path, encodeSafetensors(tensors))
 }
 
-/** A home's settings without the folder of the base model. @returns that folder */
+/** A home's settings without the base model folder. @returns that folder */
 export async function forgetModel(home: Home): Promise<string> {
   const { model, ...settings } = JSON.parse(await readFile(home.config, 'utf8')) as { model: string }
   await writeFile(home.config, JSON.stringify(settings))

@@ -27,7 +27,7 @@ const FEW_MODULES = ['q_proj', 'down_proj']
 /** Documents of each peer: enough for a few short steps. */
 const DOCUMENTS = 12
 
-/** What a peer has said in all its runs. */
+/** What a peer has reported in all its runs. */
 export interface PeerWatch {
   progress: ProgressReport | undefined
   readonly sealed: SealedReport[]
@@ -54,7 +54,7 @@ export class PeerNetwork {
   }
 
   /**
-   * Prepares homes and charter with few and short steps; nothing is started yet.
+   * Prepares homes and charter with few, short steps; starts nothing.
    *
    * @param model folder of the base model; a tiny one is made where none is given
    * @param isShort whether few documents, steps and modules are trained; else as `loam testnet` trains
@@ -93,7 +93,7 @@ export class PeerNetwork {
     return index
   }
 
-  /** Starts peers; the first is told nothing, the others its address or, where some run already, theirs. */
+  /** Starts peers; the first gets no address, the others get its address or, if some run already, theirs. */
   async start(...indices: number[]): Promise<void> {
     const [first, ...others] = indices
     const running = () => [...this.#processes.keys()].flatMap((index) => this.watches[index]!.addresses)
@@ -101,7 +101,7 @@ export class PeerNetwork {
     await Promise.all(others.map((index) => this.#startOne(index, running())))
   }
 
-  /** Starts a peer again that has to find the others by what it has kept in its home. */
+  /** Restarts a peer that has to find the others from the data in its home. */
   startAlone(index: number): Promise<void> {
     return this.#startOne(index, [])
   }
@@ -128,7 +128,7 @@ export class PeerNetwork {
     return running.exited
   }
 
-  /** Ends peers without warning, all in the same instant. */
+  /** Kills peers without warning, all at the same moment. */
   async kill(...indices: number[]): Promise<void> {
     await Promise.all(indices.map((index) => this.#remove(index).kill()))
   }
@@ -138,7 +138,7 @@ export class PeerNetwork {
     return this.#processes.get(index)!.pid
   }
 
-  /** Resolves when a condition holds; it is looked at with every report. @throws when a peer ends by itself or halts */
+  /** Resolves when a condition holds; checked on every report. @throws when a peer ends by itself or halts */
   until(holds: () => boolean): Promise<void> {
     return new Promise((resolve, reject) => {
       const check = () => {
@@ -164,7 +164,7 @@ export class PeerNetwork {
     return this.watches[index]!.sealed.at(-1)?.round ?? 0
   }
 
-  /** Whatever a peer has logged. */
+  /** Everything that a peer has logged. */
   log(index: number): Promise<string> {
     return readFile(this.prepared.peers[index]!.home.log, 'utf8')
   }

@@ -47,15 +47,15 @@ describe('three members with three trainers', function () {
   const everybodyIsIn = (round: number) =>
     network.watches[0]!.sealed.some((sealed) => sealed.round === round && sealed.cut.length === 3)
 
-  it('stack the adapters of the engine inside, of a started trainer and of an attached one', async () => {
+  it('stack the adapters of the built-in trainer, of a started one and of an attached one', async () => {
     await network.untilSealed(3, ...EVERYBODY)
     for (const round of [1, 2, 3]) assert(everybodyIsIn(round), `round ${round}`)
     assert(agree(network.watches))
     assert(/"name":"loam".*trained by an external trainer/.test(await network.log(STARTED!)))
   })
 
-  it('go on when a trainer is killed, and have its adapter again after', async () => {
-    // The shell has become the trainer, and its line is that of Node.js.
+  it('continue when a trainer is killed, and stack its adapter again later', async () => {
+    // The shell has been replaced by the trainer, with the command line of Node.js.
     const trainers = processesWith(`${commandFile()} trainer --threads 1`).filter((pid) =>
       isChildOf(pid, network.pid(STARTED!))
     )

@@ -57,7 +57,7 @@ describe('loam testnet', function () {
   })
   after(() => rm(folder, { recursive: true, force: true }))
 
-  it('ends with equal digests of every peer in every round, which are those of the files', async () => {
+  it('ends with the same digests for all peers in every round, equal to those of the files', async () => {
     assert.equal(report.rounds.length, 2)
     for (const { home, stackDigests, modelDigests } of report.peers) {
       assert.deepEqual(
@@ -76,7 +76,7 @@ describe('loam testnet', function () {
     }
   })
 
-  it('stacks the sum of p_k s_k B_k A_k over the cut, clipped to the median, recomputed in float64', async () => {
+  it('stacks the sum of p_k s_k B_k A_k over the cut, clipped to the median, as recomputed in float64', async () => {
     for (const { round, cut } of report.rounds) {
       assert.equal(cut.length, 3)
       const locals = await Promise.all(
@@ -115,7 +115,7 @@ describe('loam testnet', function () {
     }
   })
 
-  it('gives the global loss again by loam eval with the exported adapter', async () => {
+  it('reports the global loss that loam eval measures with the exported adapter', async () => {
     for (const { domain, home } of report.peers) {
       const text = join(home, 'heldout.txt')
       const { stdout } = await loam('eval', '--adapter', report.adapter, '--text', text, '--json')
@@ -123,7 +123,7 @@ describe('loam testnet', function () {
     }
   })
 
-  it('gives the same loss from the merged model, and from the base that an import makes', async () => {
+  it('gives the same loss with the merged model and with an imported base', async () => {
     const { domain, home } = report.peers[0]!
     const text = join(home, 'heldout.txt')
     const exported = async (format: string, ...flags: string[]) => {
@@ -145,7 +145,7 @@ describe('loam testnet', function () {
     }
   })
 
-  it('steers a remote by loam serve with the sealed adapter, and takes a new seal up while it runs', async () => {
+  it('steers a remote with the sealed adapter in loam serve, which loads a new seal while it runs', async () => {
     const { home } = report.peers[0]!
     const copy = join(folder, 'copy')
     await cp(home, copy, { recursive: true })
@@ -182,7 +182,7 @@ describe('loam testnet', function () {
     assert.equal((await remote.stop()).code, 0)
   })
 
-  it('refuses a folder that is not empty and flags that do not fit, with exit codes 1 and 2', async () => {
+  it('refuses a folder that is not empty and invalid flags, with exit codes 1 and 2', async () => {
     await assert.rejects(loam('testnet', '--out', folder), (error: { code: number; stderr: string }) => {
       assert.equal(error.code, 1)
       assert.match(error.stderr, /is not empty/)

@@ -29,7 +29,7 @@ const SHIPPED = join(packageRoot(), 'models', 'loam-base-1m')
 const WEIGHT_BLOCKS = 16
 const WEIGHTS = 'model.safetensors'
 
-/** Writes a file until the disk takes no byte more. */
+/** Writes a file until the disk is full. */
 function fill(path: string): void {
   const file = openSync(path, 'w')
   try {
@@ -90,7 +90,7 @@ describe('a base model from members', function () {
   const heard = (text: string) => asker.log.messages.some((message) => message.includes(text))
 
   before(async () => {
-    // What the weights are is no matter here: nobody loads them.
+    // The values of the weights do not matter here: nobody loads them.
     founder = await mkdtemp(join(tmpdir(), 'loam-founder-'))
     for (const file of ['config.json', 'generation_config.json', 'tokenizer.json', 'tokenizer_config.json'])
       await copyFile(join(SHIPPED, file), join(founder, file))
@@ -115,7 +115,7 @@ describe('a base model from members', function () {
     await rm(folder, { recursive: true, force: true })
   })
 
-  it('comes from all at once, every block once, byte for byte', async () => {
+  it('is fetched from all members at once, every block once, byte for byte', async () => {
     assert.deepEqual(
       files.map(({ path }) => path),
       [
@@ -139,7 +139,7 @@ describe('a base model from members', function () {
     for (const { host } of members) assert((host.traffic.totals().get('blocks')?.sent ?? 0) > 2 * MIB)
   })
 
-  it('is gone on with after a stop: what was there is not fetched again, unless it is damaged', async () => {
+  it('resumes after a stop: only damaged blocks are fetched again', async () => {
     await member('one')
     const stopping = new AbortController()
     await assert.rejects(
@@ -159,7 +159,7 @@ describe('a base model from members', function () {
       blockAt(before, index).equals(blockAt(whole, index))
     )
     assert(held.length >= 4 && held.length < WEIGHT_BLOCKS, `${held}`)
-    // One that the disk lost meanwhile; not one of the two that are equal.
+    // A block lost on disk meanwhile; not one of the two equal ones.
     const damaged = held.find((index) => index > 1)!
     before[damaged * MIB + 5]! ^= 1
     await writeFile(partial, before)
@@ -173,7 +173,7 @@ describe('a base model from members', function () {
     assert(received() - receivedBefore <= most, `${received() - receivedBefore} of ${most}`)
   })
 
-  it('is had from others where one lies about its bytes, and the liar is found out at once', async () => {
+  it('is fetched from others when a member lies about its bytes, and the liar is detected at once', async () => {
     const liar = await startHost({ bootstrap: [asker] })
     let lies = 0
     const getToServe = async (digest: string) => {
@@ -202,7 +202,7 @@ describe('a base model from members', function () {
     await fits()
   })
 
-  it('is had from others where a block of one is damaged on its disk, which that one tells', async () => {
+  it('is fetched from others when a member has a damaged block on disk, which that member logs', async () => {
     const { host, path } = await member('damaged')
     const weights = await readFile(join(path, WEIGHTS))
     weights[5 * MIB + 3]! ^= 1
@@ -219,7 +219,7 @@ describe('a base model from members', function () {
     assert.equal(told().length, 1)
   })
 
-  it('is refused where the charter names a list that is none, or lengths that the blocks do not have', async () => {
+  it('is refused when the charter names an invalid block list, or lengths that differ from the blocks', async () => {
     await member('one')
     const weights = files.find(({ path }) => path === WEIGHTS)!
     const tokenizer = files.find(({ path }) => path === 'tokenizer.json')!
@@ -233,7 +233,7 @@ describe('a base model from members', function () {
       fetch({ files: wrong({ bytes: weights.bytes - 1 }) }),
       (error) => error instanceof PeerError && error.message.includes(`not the ${MIB - 78} that`)
     )
-    // A list that is there, of another file.
+    // An existing list, but of another file.
     await assert.rejects(
       fetch({ files: wrong({ blocks: tokenizer.blocks }) }),
       (error) =>
@@ -242,7 +242,7 @@ describe('a base model from members', function () {
     assert(!existsSync(home().base))
   })
 
-  it('keeps what it has where the disk is full, says what to do, and goes on when there is room', async function () {
+  it('keeps its progress when the disk is full, says what to do, and continues once there is space', async function () {
     const { folder: small } = home()
     await mkdir(small)
     try {
@@ -282,7 +282,7 @@ describe('a base model from members', function () {
     }
   })
 
-  it('is sent within the cap on what is sent, and by nobody who does not serve it', async () => {
+  it('is sent within the upload limit, and only by members that serve it', async () => {
     const uploadBytesPerSecond = 8 * MIB
     const { host } = await member('one', { serving: { ...BLOCK_SERVER_LIMITS, uploadBytesPerSecond } })
     const silent = await startHost({ bootstrap: [asker] })
@@ -292,12 +292,12 @@ describe('a base model from members', function () {
     await fetch()
     await fits()
     const sent = host.traffic.totals().get('blocks')?.sent ?? 0
-    // A quarter of a second's worth goes at once.
+    // The burst is a quarter of a second's worth.
     assert((performance.now() - begun) / 1000 >= sent / uploadBytesPerSecond - 0.25)
     assert.equal(silent.traffic.totals().get('blocks')?.sent ?? 0, 0)
   })
 
-  it('goes from one that is fetching it to another', async () => {
+  it('is exchanged between two members that are still fetching it', async () => {
     const { host } = await member('one', {
       serving: { ...BLOCK_SERVER_LIMITS, uploadBytesPerSecond: 4 * MIB }
     })
@@ -311,7 +311,7 @@ describe('a base model from members', function () {
       assert((fetcher.traffic.totals().get('blocks')?.sent ?? 0) > 0, 'nothing came from the other')
   })
 
-  it('has marks that no block can be taken for', () => {
+  it('is announced under marks that cannot be confused with a block', () => {
     const [{ blocks }] = files as [BaseFile]
     assert.match(wholeFileMark(hex(blocks)), /^[0-9a-f]{64}$/)
     assert.notEqual(wholeFileMark(hex(blocks)), hex(blocks))

@@ -37,7 +37,7 @@ const blocksOf = (count: number, length: number): Block[] =>
 const wantedOf = (blocks: readonly Block[]) =>
   blocks.map(({ digest, bytes }) => ({ digest, bytes: bytes.length }))
 
-describe('faults in the exchange of blocks', function () {
+describe('faults in the block exchange', function () {
   this.timeout(30_000)
   let folder: string
   let asker: TestHost
@@ -58,7 +58,7 @@ describe('faults in the exchange of blocks', function () {
     })
     return host
   }
-  /** A peer that asks on as many streams as it may, takes no refusal to heart, and always has a request waiting. */
+  /** A peer that requests on as many streams as allowed, ignores refusals, and always has a request pending. */
   const graspAll = async (provider: TestHost, digests: readonly string[]) => {
     const greedy = await startPeer()
     greedy.addAddresses(provider.multiaddrs())
@@ -102,7 +102,7 @@ describe('faults in the exchange of blocks', function () {
     await rm(folder, { recursive: true })
   })
 
-  it('go on after a restart with what is on the disk', async () => {
+  it('resume after a restart with the blocks on disk', async () => {
     const blocks = blocksOf(6, MiB)
     const half = blocks.slice(0, 3)
     const exchange = await exchangeOf(asker, await openStore(folder))
@@ -126,7 +126,7 @@ describe('faults in the exchange of blocks', function () {
     for (const { digest, bytes } of blocks) assert.equal(Buffer.compare((await store.get(digest))!, bytes), 0)
   })
 
-  it('of a provider that stops in the middle of a block end at its deadline, and the block comes from another', async () => {
+  it('such as a provider that stalls mid-block end at the deadline, and another provider sends the block', async () => {
     const blocks = blocksOf(1, 300_000)
     const hanging = await startPeer()
     let begun = 0
@@ -149,7 +149,7 @@ describe('faults in the exchange of blocks', function () {
     assert(!asker.libp2p.getConnections(hanging.peerId).some(({ streams }) => streams.some(isBlocks)))
   })
 
-  it('of a provider whose compressed blocks are damaged, wrong or not requested end its stream', async () => {
+  it('such as compressed blocks that are damaged, wrong or unrequested end the stream', async () => {
     const [block] = blocksOf(1, 1000) as [Block]
     const compression = await loadCompression()
     const other = new Uint8Array(2000)
@@ -177,7 +177,7 @@ describe('faults in the exchange of blocks', function () {
     }
   })
 
-  it('of a provider that sends what was not requested, or wrong bytes, end its stream and cost it its standing', async () => {
+  it('such as unrequested blocks or wrong bytes end the stream and cost the provider its reputation', async () => {
     const [block, other] = blocksOf(2, 1000) as [Block, Block]
     const talkative = async (answer: Uint8Array) => {
       const host = await startPeer()
@@ -223,7 +223,7 @@ describe('faults in the exchange of blocks', function () {
     assert(asks > 0)
   })
 
-  it('of an asker that takes nothing cost the server one stream for a while, and the others nothing', async () => {
+  it('such as a client that never reads cost the server one stream for a while, and other clients nothing', async () => {
     const blocks = blocksOf(4, MiB)
     const provider = await startProvider(blocks, { frameTimeoutMs: 300 })
     const digests = blocks.map(({ digest }) => digest)
@@ -247,7 +247,7 @@ describe('faults in the exchange of blocks', function () {
     await session.close()
   })
 
-  it('do not come of a busy provider: it says when to come back, and that is waited for', async () => {
+  it('do not include a busy provider: it says when to retry, and the client waits', async () => {
     const blocks = blocksOf(3, 200_000)
     const busy = await startProvider(blocks, { requestsAtOnce: 0, retryAfterMs: 120 })
     const session = await BlockSession.open(asker, busy.peerId)
@@ -257,7 +257,7 @@ describe('faults in the exchange of blocks', function () {
       assert.deepEqual(answer, { digest, status: 'busy', retryAfterMs: 120 })
     }
     await session.close()
-    // One request at a time for two askers: each gets all, and nobody is taken for failed.
+    // One request at a time for two clients: each gets everything, and nobody counts as failed.
     const store = await openStore(folder)
     const second = await startPeer()
     const otherStore = await BlockStore.open(await mkdtemp(join(folder, 'second-')), second.log)
@@ -271,7 +271,7 @@ describe('faults in the exchange of blocks', function () {
     assert(!asker.log.messages.concat(second.log.messages).some((text) => text.includes('a provider failed')))
   })
 
-  it('are not caused by a greedy neighbour: a peer that is sent away is served when it returns as instructed', async () => {
+  it('do not include a greedy neighbour: a peer told to retry later is served when it does', async () => {
     const blocks = blocksOf(4, MiB / 2)
     const provider = await startProvider(blocks, { requestsAtOnce: 1, retryAfterMs: 20 })
     const digests = blocks.map(({ digest }) => digest)
@@ -293,7 +293,7 @@ describe('faults in the exchange of blocks', function () {
     assert(greedy.taken() > digests.length, 'the greedy one was served too')
   })
 
-  it('are not caused by a greedy neighbour on a capped line: a peer that requests one block at a time gets a third of it', async () => {
+  it('do not include a greedy neighbour on a limited uplink: a peer with one request at a time gets a third of it', async () => {
     const blocks = blocksOf(4, MiB / 4)
     const provider = await startProvider(blocks, { uploadBytesPerSecond: 2 * MiB })
     const digests = blocks.map(({ digest }) => digest)
@@ -308,14 +308,14 @@ describe('faults in the exchange of blocks', function () {
     const takenMeanwhile = greedy.taken() - takenBefore
     await greedy.stop()
     await session.close()
-    // Two requests of one peer are answered at once, piece by piece in turn with those of others; one block of slack each.
+    // Two requests of one peer run concurrently, interleaved with those of others; one block of slack each.
     assert(takenMeanwhile <= 2 * count + 2, `${takenMeanwhile} blocks beside ${count}`)
     assert(takenMeanwhile >= count / 2, 'the greedy one was served too')
   })
 
-  it('are not caused by a capped line: a peer that would wait too long for its turn learns when to return', async () => {
+  it('do not include a limited uplink: a peer that would wait too long for its turn is told when to retry', async () => {
     const blocks = blocksOf(1, MiB)
-    // Five seconds of this line carry two pieces: two requests are taken at once.
+    // This uplink carries two chunks in five seconds: two requests are accepted at once.
     const capped = await startProvider(blocks, { uploadBytesPerSecond: 64 * 1024 })
     const askers = [asker, await startPeer(), await startPeer()]
     const sessions = []

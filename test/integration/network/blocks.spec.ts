@@ -42,7 +42,7 @@ function blocksOf(...lengths: number[]) {
 const wantedOf = (blocks: readonly { digest: string; bytes: Uint8Array }[]) =>
   blocks.map(({ digest, bytes }) => ({ digest, bytes: bytes.length }))
 
-describe('the exchange of blocks', function () {
+describe('the block exchange', function () {
   this.timeout(30_000)
   let folder: string
   let asker: Peer
@@ -91,7 +91,7 @@ describe('the exchange of blocks', function () {
     await rm(folder, { recursive: true })
   })
 
-  it('moves 8 MiB from two providers, each block once, with progress', async () => {
+  it('transfers 8 MiB from two providers, each block once, with progress', async () => {
     const blocks = blocksOf(MiB, MiB, MiB, MiB, MiB, MiB, MiB, MiB, 1, 200_000)
     const providers = [await startProvider(blocks), await startProvider(blocks)]
     await connected(...providers)
@@ -119,7 +119,7 @@ describe('the exchange of blocks', function () {
     }
   })
 
-  it('brings a block over once though two calls want it at the same time', async () => {
+  it('transfers a block once when two calls want it at the same time', async () => {
     const blocks = blocksOf(MiB, MiB, MiB)
     const providers = [await startProvider(blocks), await startProvider(blocks)]
     await connected(...providers)
@@ -130,7 +130,7 @@ describe('the exchange of blocks', function () {
     assert.equal(received(), 3 * MiB)
   })
 
-  it('compresses what becomes shorter between two peers that both want it, and for nobody else', async () => {
+  it('compresses blocks that shrink, between two peers that both support it and no others', async () => {
     const bytes = Uint8Array.from(randomBytes(MiB), (byte, at) => (at % 2 ? byte : 60))
     const blocks = [{ digest: sha256Hex(bytes), bytes }, ...blocksOf(300_000)]
     const provider = await startPeer()
@@ -163,7 +163,7 @@ describe('the exchange of blocks', function () {
     await connected(honest, liar, hanging, gone)
     await gone.host.stop()
     const fetcher = await exchangeOf(asker, { fetching: { frameTimeoutMs: 200 } })
-    // The honest one comes late, so that each of the others has been asked before.
+    // The honest one arrives late, so that each of the others has been asked before.
     let asked = 0
     const others = ids(liar, hanging, gone)
     const failures = () =>
@@ -180,7 +180,7 @@ describe('the exchange of blocks', function () {
     assert.equal(lies.filter((message) => message.includes('a provider failed')).length, 1)
   })
 
-  it('takes blocks from peers that have some of them, and leaves their author’s line to what nobody else has', async () => {
+  it('fetches blocks from peers that have some of them, and leaves the author’s uplink to blocks nobody else has', async () => {
     const blocks = blocksOf(...new Array<number>(24).fill(100_000))
     const digests = blocks.map(({ digest }) => digest)
     const author = await startPeer()
@@ -214,7 +214,7 @@ describe('the exchange of blocks', function () {
     }
   })
 
-  it('waits while all lack a block, until one has it', async () => {
+  it('waits while no peer has a block, until one has', async () => {
     const blocks = blocksOf(1000, 2000)
     const providers = [await startProvider([]), await startProvider(blocks.slice(0, 1))]
     await connected(...providers)
@@ -232,7 +232,7 @@ describe('the exchange of blocks', function () {
     await assertHeld(blocks)
   })
 
-  it('fetches a damaged block again, and a provider does not serve its own damaged one', async () => {
+  it('refetches a damaged block, and a provider does not serve its own damaged block', async () => {
     const blocks = blocksOf(5000)
     const digest = blocks[0]!.digest
     const providers = [await startProvider(blocks), await startProvider(blocks)]
@@ -243,7 +243,7 @@ describe('the exchange of blocks', function () {
       const bytes = await readFile(path)
       bytes[77]! ^= 1
       await writeFile(path, bytes)
-      // Later than the store wrote it, by the coarsest of clocks too.
+      // Later than the store wrote it, even with a coarse clock.
       const later = Date.now() / 1000 + 60
       await utimes(path, later, later)
     }
@@ -274,11 +274,11 @@ describe('the exchange of blocks', function () {
     )
   })
 
-  it('sets no timer any more once its host has stopped, though nobody stopped it', async () => {
+  it('sets no more timers once its host has stopped, even when it was not stopped itself', async () => {
     const [block] = blocksOf(10)
     await asker.store.put(block!.digest, block!.bytes)
     await startBlockExchange(asker.host, asker.store, asker.host.log)
-    // It has no exchange, so that the announcement fails and waits for another try.
+    // It has no exchange, so that the announcement fails and is retried later.
     await connected(await startPeer())
     await until(() => leftOpen().some((line) => line.includes('availability.js')))
     await stopHosts()
@@ -288,7 +288,7 @@ describe('the exchange of blocks', function () {
     )
   })
 
-  it('says when the disk takes no block, and when a manifest’s lengths are wrong', async () => {
+  it('reports a disk that takes no block, and wrong lengths in a manifest', async () => {
     const blocks = blocksOf(1000)
     const provider = await startProvider(blocks)
     await connected(provider)

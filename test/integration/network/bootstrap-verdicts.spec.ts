@@ -11,7 +11,7 @@ import { startHost, stopHosts, type TestHost } from './hosts.ts'
 
 const self: OwnHandshake = { charter: new Uint8Array(32).fill(1), software: 'loam/test' }
 
-describe('an address to begin with', function () {
+describe('a bootstrap address', function () {
   this.timeout(60_000)
   const sockets: Socket[] = []
   const started: Handshakes[] = []
@@ -65,7 +65,7 @@ describe('an address to begin with', function () {
   const look = async (address: string, admits = true) =>
     diagnoseBootstrap(await startHost({}), address, { self, admits: () => admits })
 
-  it('answers', async () => {
+  it('is answered', async () => {
     const host = await startHost({})
     await shakeHands(host)
     const verdict = await look(host.multiaddrs()[0]!)
@@ -74,25 +74,25 @@ describe('an address to begin with', function () {
     assert(Math.abs(verdict.handshake!.clockAheadMs) <= verdict.handshake!.roundTripMs + 1)
   })
 
-  it('belongs to a relay that was given a list in place of a charter', async () => {
+  it('is answered by a relay with an allow list in place of a charter', async () => {
     const host = await startHost({})
     await shakeHands(host, { ...self, charter: undefined })
     assert.equal((await look(host.multiaddrs()[0]!)).outcome, 'answers')
   })
 
-  it('is refused at a closed port', async () => {
+  it('is reported as refused at a closed port', async () => {
     const verdict = await look(`/ip4/127.0.0.1/tcp/${await closedPort()}/p2p/${await someone()}`)
     assert.equal(verdict.outcome, 'refused')
     assert(verdict.reason.includes('127.0.0.1') && verdict.advice.length > 0)
   })
 
-  it('has something else behind it that says nothing', async () => {
+  it('is reported when something else listens behind it silently', async () => {
     const port = await portOf(() => undefined)
     const verdict = await look(`/ip4/127.0.0.1/tcp/${port}/p2p/${await someone()}`)
     assert.equal(verdict.outcome, 'no-loam', verdict.reason)
   })
 
-  it('has another peer behind it', async () => {
+  it('is reported when another peer answers', async () => {
     const host = await startHost({})
     const address = host.multiaddrs()[0]!.replace(/\/p2p\/.*/, `/p2p/${await someone()}`)
     const verdict = await look(address)
@@ -100,14 +100,14 @@ describe('an address to begin with', function () {
     assert(verdict.reason.endsWith(`: ${host.peerId}`), verdict.reason)
   })
 
-  it('belongs to a peer that refuses this one', async () => {
+  it('is reported when its peer refuses this one', async () => {
     const host = await startHost({ isAllowed: () => false })
     await shakeHands(host)
     const verdict = await look(host.multiaddrs()[0]!)
     assert.equal(verdict.outcome, 'refuses-us', verdict.reason)
   })
 
-  it('belongs to a peer of another consortium, or of another version', async () => {
+  it('is reported when its peer belongs to another consortium or version', async () => {
     const other = await startHost({})
     await shakeHands(other, { ...self, charter: new Uint8Array(32) })
     assert.equal((await look(other.multiaddrs()[0]!)).outcome, 'other-consortium')
@@ -120,7 +120,7 @@ describe('an address to begin with', function () {
     assert.equal((await look(silent.multiaddrs()[0]!)).outcome, 'other-protocol')
   })
 
-  it('has a name that is unknown, cannot be read, is this peer itself, or no member', async () => {
+  it('is reported with an unknown host name, when malformed, its own, or not a member’s', async () => {
     const unknown = await look(`/dns4/no-such-host.invalid/tcp/4001/p2p/${await someone()}`)
     assert.equal(unknown.outcome, 'unknown-name', unknown.reason)
     assert.equal((await look('/ip4/127.0.0.1/tcp/1')).outcome, 'malformed')
@@ -130,7 +130,7 @@ describe('an address to begin with', function () {
     assert.equal((await look(`/ip4/127.0.0.1/tcp/1/p2p/${await someone()}`, false)).outcome, 'not-a-member')
   })
 
-  it('is told of when it fails, and tried again', async () => {
+  it('is logged when it fails, and retried', async () => {
     const host = await startHost({})
     const address = `/ip4/127.0.0.1/tcp/${await closedPort()}/p2p/${await someone()}`
     const { outcomes } = await shakeHands(host, self, [address])
@@ -139,7 +139,7 @@ describe('an address to begin with', function () {
     assert(host.log.messages.some((line) => line.includes(address) && line.includes('"outcome":"refused"')))
   })
 
-  it('tells both sides of two versions, once each', async () => {
+  it('logs a version mismatch on both sides, once each', async () => {
     const old = await startHost({})
     const atOld = await shakeHands(old)
     const newer = await startHost({ bootstrap: [old] })

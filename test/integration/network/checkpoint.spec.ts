@@ -25,7 +25,7 @@ const MODEL = encodeSafetensors(
   ])
 )
 
-/** What is sent in place of the block list (given) or of a block. */
+/** Sent instead of the block list (if given) or of a block. */
 const LIES: Readonly<Record<string, (list: Uint8Array | undefined) => Uint8Array>> = {
   'other blocks': (list) => list ?? Buffer.alloc(1024 * 1024, 'another model'),
   'another list of blocks': (list) => Buffer.from(list ?? Buffer.alloc(1000)).fill(7, 0, 32),
@@ -91,7 +91,7 @@ describe('a checkpoint of the merged modules', function () {
     await rm(folder, { recursive: true, force: true })
   })
 
-  it('comes from several members, block by block, and is served from then on', async () => {
+  it('is fetched from several members block by block, and served from then on', async () => {
     await member('one', (bytes) => bytes.fill(0, 0, 100))
     await member('two', (bytes) => bytes.fill(0, bytes.length - 100))
     await fetch()
@@ -104,7 +104,7 @@ describe('a checkpoint of the merged modules', function () {
   })
 
   for (const [what, answerWith] of Object.entries(LIES))
-    it(`is had from others where a member that says it has it sends ${what}`, async () => {
+    it(`is fetched from others when a member that announces it sends ${what}`, async () => {
       const { model } = roundFiles(homeAt(join(folder, 'liar')), 7)
       await mkdir(dirname(model), { recursive: true })
       await writeFile(model, MODEL)
@@ -124,16 +124,16 @@ describe('a checkpoint of the merged modules', function () {
       await serveBlocks(liar, { getToServe }, liar.log)
       await until(() => asker.peers().some((peer) => peer.equals(liar.peerId)))
       const fetching = fetch()
-      const isFoundOut = () =>
+      const isDetected = () =>
         asker.log.messages.some((line) => line.includes('arrived with the wrong bytes'))
-      await until(() => lies > 0 && isFoundOut())
+      await until(() => lies > 0 && isDetected())
       assert(!existsSync(target()))
       await member('honest')
       await fetching
       assert.deepEqual(await readFile(target()), Buffer.from(MODEL))
     })
 
-  it('is told to be nowhere where nobody has it, and what came before is not lost', async () => {
+  it('is reported as unavailable when nobody has it, and keeps what was fetched before', async () => {
     await member('damaged', (bytes) => bytes.fill(0, bytes.length - 100))
     const stopping = new AbortController()
     const fetching = fetch(undefined, stopping.signal)
@@ -160,7 +160,7 @@ describe('a checkpoint of the merged modules', function () {
     assert(received < MODEL.length, `${received}`)
   })
 
-  it('is fetched once where training and building need it, also when the first of them is stopped', async () => {
+  it('is fetched once when training and building both need it, even if the first of them is aborted', async () => {
     await member('one')
     const stopping = new AbortController()
     const [first, second, third] = [fetch(undefined, stopping.signal), fetch(), fetch()]
@@ -172,7 +172,7 @@ describe('a checkpoint of the merged modules', function () {
     assert(received <= MODEL.length + 4 * 32, `${received}`)
   })
 
-  it('is had already where its file is there', async () => {
+  it('is not fetched when its file exists', async () => {
     await mkdir(dirname(target()), { recursive: true })
     await writeFile(target(), MODEL)
     digest = blockListDigest((await readBlockList(target())).list)

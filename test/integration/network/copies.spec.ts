@@ -9,7 +9,7 @@ import { startHost, stopHosts, type TestHost } from './hosts.ts'
 
 const CHARTER = new Uint8Array(32).fill(1)
 
-/** A host with handshakes, what it saw of copies, and who told it that there is none of its own. */
+/** A host with handshakes, the copies it detected, and the peers that know of no copy of it. */
 interface Person {
   readonly host: TestHost
   readonly handshakes: Handshakes
@@ -48,7 +48,7 @@ describe('a copied identity', function () {
     return { host, handshakes, copies, alone }
   }
 
-  it('is found by every member, and by both copies: exactly one of them stops', async () => {
+  it('is detected by every member and by both copies: exactly one of them stops', async () => {
     const others = [await person(1), await person(2)]
     const first = await person(7, others)
     await until(() => first.alone.length >= 2)
@@ -66,11 +66,11 @@ describe('a copied identity', function () {
     assert.deepEqual(second.alone, [], 'nobody has told the second that it is alone')
   })
 
-  it('is not what a peer is that was started anew while its old connections linger', async () => {
+  it('is not detected when a peer restarts while its old connections linger', async () => {
     const others = [await person(1), await person(2)]
     const before = await person(7, others)
     await until(() => before.alone.length >= 2)
-    // It answers nothing any more, and nobody has noticed: its connections are open.
+    // It no longer answers, and nobody has noticed: its connections are open.
     await before.handshakes.stop()
     const after = await person(7, others)
     await until(() => after.alone.length >= 2)

@@ -39,7 +39,7 @@ interface History {
 interface PeerOptions {
   readonly bootstrap?: readonly TestHost[]
   readonly invite?: Invite
-  /** Given to others in place of the right sealed round. */
+  /** Sent to others instead of the right sealed round. */
   readonly instead?: SealedRound
 }
 
@@ -48,14 +48,14 @@ const added = ({ rounds, context }: History, sealed: SealedRound): History => ({
   context: contextAfter(context, sealed)
 })
 
-/** Between real hosts: a founder lets another in, leaves, and signs on with the key that it still has. */
+/** Between real hosts: a founder admits another member, leaves, and continues to sign with its key. */
 describe('the key of a member that has left', function () {
   this.timeout(60_000)
   const endings: (() => Promise<unknown>)[] = []
   let member: OneMember
   let founder: Identity
   let successor: Identity
-  /** The founder joined by the successor, which goes on alone; and the founder alone all the time. */
+  /** The founder is joined by the successor, which continues alone; and the founder alone throughout. */
   let told: History
   let forged: History
   /** The rounds in which both were members. */
@@ -89,7 +89,7 @@ describe('the key of a member that has left', function () {
     await stopHosts()
   })
 
-  /** A peer with these rounds, which tells them to others, and follows what it is told. */
+  /** A peer with these rounds, which serves them to others, and follows what it receives. */
   const peerWith = async (
     rounds: readonly SealedRound[],
     { bootstrap = [], invite, instead }: PeerOptions = {}
@@ -139,13 +139,13 @@ describe('the key of a member that has left', function () {
       event.type === 'sealedRound' ? [hex(encodeSealedRound(event.sealedRound))] : []
     )
 
-  it('signs histories of which every seal holds in its own round', () => {
+  it('signs histories whose seals are each valid in their own round', () => {
     assert.equal(forged.context.round, told.context.round)
     assert.equal(memberIndex(told.context, founder.signer.peer), -1)
     assert(!equalBytes(forged.context.parent, told.context.parent))
   })
 
-  it('makes no newcomer believe another history than that of its invite', async () => {
+  it('makes no newcomer believe a history other than that of its invite', async () => {
     const { context } = told
     const terms = {
       charter: encodeCharter(member.charter.charter, [founder.signer]),
@@ -175,8 +175,8 @@ describe('the key of a member that has left', function () {
     )
   })
 
-  it('adds no round for those who know that it has left, and costs whoever tells of one', async () => {
-    // Of the right round, on the right parent, and signed by the founder alone, as if it were still a member.
+  it('adds no round for peers that know it has left, and a peer that sends one is blamed', async () => {
+    // For the right round and parent, and signed by the founder alone, as if it were still a member.
     const { members, voters, faulty, quorum, trainers } = forged.context
     const usurped = sealTogether([founder], { ...shared.context, members, voters, faulty, quorum, trainers })
     assert(equalBytes(usurped.seal.parent, shared.context.parent))

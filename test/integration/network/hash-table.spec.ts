@@ -5,7 +5,7 @@ import protobuf from 'protobufjs'
 import { until } from '../../support/until.ts'
 import { startHost, stopHosts } from './hosts.ts'
 
-/** The messages of kad-dht and its records, as far as they are sent here. */
+/** The messages of kad-dht and its records that are sent here. */
 const types = protobuf.parse(`syntax = "proto3";
   message Record { bytes key = 1; bytes value = 2; string timeReceived = 5; }
   message Peer { bytes id = 1; repeated bytes multiaddrs = 2; }
@@ -17,7 +17,7 @@ describe('the hash table of a consortium', function () {
   this.timeout(30_000)
   afterEach(stopHosts)
 
-  it('answers searches for peers, and keeps no record that a member puts into it', async () => {
+  it('answers peer lookups, and stores no record that a member puts into it', async () => {
     const host = await startHost({ reach: { dht: true } })
     const member = await startHost({ reach: { dht: true }, bootstrap: [host] })
     await until(() => member.peers().length === 1)
@@ -31,7 +31,7 @@ describe('the hash table of a consortium', function () {
     }
     const found = await send({ type: FIND_NODE, key: member.peerId.toMultihash().bytes })
     assert.equal(Message!.toObject(Message!.decode(found)).type, FIND_NODE)
-    // The one kind of record that the table would take by itself: a key under its own digest.
+    // The only kind of record that the table would accept by default: a key under its own digest.
     const key = Buffer.concat([Buffer.from('/pk/'), member.peerId.toMultihash().bytes])
     const value = publicKeyToProtobuf(member.peerId.publicKey!)
     const record = Record!.encode({ key, value, timeReceived: new Date().toISOString() }).finish()

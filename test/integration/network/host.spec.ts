@@ -23,7 +23,7 @@ describe('the network host', function () {
   this.timeout(30_000)
   afterEach(stopHosts)
 
-  it('delivers a message once to everybody, and nothing that the validator refuses', async () => {
+  it('delivers a message once to every peer, and nothing that the validator refuses', async () => {
     const validate = (text: string) => (text.startsWith('bad') ? 'reject' : 'accept')
     const a = await startHost({ validate })
     const b = await startHost({ bootstrap: [a], validate })
@@ -41,7 +41,7 @@ describe('the network host', function () {
     assert(sent >= 2 * 'onebadtwo'.length)
   })
 
-  it('does not count a message that nobody could hear as published', async () => {
+  it('does not count a message without receivers as published', async () => {
     const a = await startHost({})
     assert.equal(await a.publish(Buffer.from('early')), 0)
     const b = await startHost({ bootstrap: [a] })
@@ -51,7 +51,7 @@ describe('the network host', function () {
     await assert.rejects(a.publish(new Uint8Array(GOSSIP_BYTES_MAX + 1)), /too long to gossip/)
   })
 
-  it('lets no stranger in, and dials none', async () => {
+  it('admits no stranger, and dials none', async () => {
     const memberKey = await generateKeyPair('Ed25519')
     const member = memberKey.publicKey.toCID().toString()
     const a = await startHost({ isAllowed: (peerId) => peerId.toCID().toString() === member })
@@ -66,7 +66,7 @@ describe('the network host', function () {
     assert.deepEqual(stranger.heard, [])
   })
 
-  it('finds a restarted peer again, from either side', async () => {
+  it('reconnects to a restarted peer, from either side', async () => {
     const key = await generateKeyPair('Ed25519')
     const a = await startHost({})
     const b = await startHost({ bootstrap: [a], privateKey: key })
@@ -74,7 +74,7 @@ describe('the network host', function () {
     const address = b.libp2p.getMultiaddrs()[0]!.decapsulate('/p2p').toString()
     await b.stop()
     await until(() => a.peers().length === 0)
-    // The restarted peer knows nobody: it is `a` that remembers it, from identify.
+    // The restarted peer knows nobody: `a` remembers it from identify.
     const again = await startHost({ privateKey: key, listen: address })
     await untilMeshed(a, again)
     await a.publish(Buffer.from('welcome back'))
@@ -82,7 +82,7 @@ describe('the network host', function () {
     assert(a.knownAddresses().some((known) => known.startsWith(address)))
   })
 
-  it('follows a peer to a new address, and forgets the old one when they have met', async () => {
+  it('follows a peer to a new address, and forgets the old one once connected', async () => {
     const key = await generateKeyPair('Ed25519')
     const a = await startHost({})
     const b = await startHost({ bootstrap: [a], privateKey: key })
@@ -106,7 +106,7 @@ describe('the network host', function () {
     assert.deepEqual([...(await request(b, a.peerId, '/loam/test-dial/1', Uint8Array.of(7), options))], [7])
   })
 
-  it('stops soon even with connections open', async () => {
+  it('stops quickly even with open connections', async () => {
     const a = await startHost({})
     const b = await startHost({ bootstrap: [a] })
     await untilMeshed(a, b)

@@ -10,14 +10,14 @@ import {
 } from '../../../src/node/network/index.ts'
 import { until } from '../../support/until.ts'
 
-/** A log that keeps its messages for the test to look at. */
+/** A log that keeps its messages for the test. */
 export function memoryLog(): Log & { readonly messages: string[] } {
   const messages: string[] = []
   const note = (fields: object, message: string) => void messages.push(`${message} ${JSON.stringify(fields)}`)
   return { messages, debug: note, info: note, warn: note, error: note }
 }
 
-/** A started host and what it has heard. */
+/** A started host and what it received. */
 export interface TestHost extends NetworkHost {
   readonly heard: string[]
   readonly log: ReturnType<typeof memoryLog>
@@ -62,7 +62,7 @@ export async function stopHosts(): Promise<void> {
 /** Waits until every host gossips with every other. */
 export async function untilMeshed(...hosts: readonly NetworkHost[]): Promise<void> {
   await until(() => hosts.every((host) => host.peers().length >= hosts.length - 1))
-  // A connection is there before the subscription has crossed it.
+  // A connection exists before the subscription has crossed it.
   await until(async () => {
     const counts = await Promise.all(
       hosts.map((host) => host.publish(Buffer.from(`probe ${host.peerId} ${Math.random()}`)))

@@ -25,7 +25,7 @@ describe('the limits of the network', function () {
   before(() => void process.on('warning', onWarning))
   after(() => {
     process.off('warning', onWarning)
-    // Nothing that looks like a leak is left to explain.
+    // No false positives of the leak check remain.
     assert.deepEqual(warnings, [])
   })
 
@@ -35,7 +35,7 @@ describe('the limits of the network', function () {
   const timesShutOut = () => server.log.messages.filter((message) => message.includes(SHUT_OUT)).length
   const open = async (protocol = PROTOCOL) =>
     hostile.libp2p.dialProtocol(server.peerId, protocol, { maxOutboundStreams: 1_000 })
-  /** Opens streams that never say which protocol they speak. */
+  /** Opens streams that never negotiate a protocol. */
   const openNameless = async (count: number): Promise<Stream[]> => {
     const [connection] = hostile.libp2p.getConnections(server.peerId)
     const { muxer } = connection as unknown as { muxer: { createStream(): Promise<Stream> } }
@@ -65,7 +65,7 @@ describe('the limits of the network', function () {
     await stopHosts()
   })
 
-  it('shuts out a peer that sends garbage, logs it once, and lets it in again', async () => {
+  it('bans a peer that sends garbage, logs it once, and admits it again later', async () => {
     for (let turn = 0; turn < 5; turn++) await assert.rejects(ask(hostile, 'garbage'))
     assert(isShutOut())
     await until(() => server.libp2p.getConnections(hostile.peerId).length === 0)
@@ -80,7 +80,7 @@ describe('the limits of the network', function () {
     )
   })
 
-  it('shuts out a peer that announces frames longer than any request', async () => {
+  it('bans a peer that announces frames longer than any request', async () => {
     for (let turn = 0; turn < 5; turn++) {
       const stream = await open()
       stream.send(Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0x0f))
@@ -89,7 +89,7 @@ describe('the limits of the network', function () {
     await until(isShutOut)
   })
 
-  it('shuts out a peer whose request is too long for its buffer', async () => {
+  it('bans a peer whose request exceeds its buffer', async () => {
     for (let turn = 0; turn < 5; turn++) {
       const stream = await open()
       lpStream(stream)
@@ -100,7 +100,7 @@ describe('the limits of the network', function () {
     await until(isShutOut)
   })
 
-  it('closes a stream that trickles, at its deadline, and one whose answer is not read', async () => {
+  it('closes a stream that trickles at its deadline, and one whose answer is not read', async () => {
     const stream = await open()
     stream.send(Uint8Array.of(100))
     const trickle = setInterval(() => stream.status === 'open' && stream.send(Uint8Array.of(1)), 50)
@@ -112,7 +112,7 @@ describe('the limits of the network', function () {
     assert(!isShutOut(), 'being slow is not an offence')
   })
 
-  it('bounds the streams that say nothing, and what they hold', async () => {
+  it('bounds silent streams and the memory they hold', async () => {
     await openNameless(1_000)
     await until(() => inbound().filter(({ protocol }) => protocol === '').length > 0)
     for (let turn = 0; turn < 5; turn++) {
@@ -121,7 +121,7 @@ describe('the limits of the network', function () {
     }
   })
 
-  it('closes a stream that goes on before it says its protocol', async () => {
+  it('closes a stream that sends data before it negotiates a protocol', async () => {
     const [stream] = await openNameless(1)
     const line = new Uint8Array(1024).fill(0x41)
     for (let sent = 0; stream!.status === 'open'; sent++) {
@@ -131,7 +131,7 @@ describe('the limits of the network', function () {
     }
   })
 
-  it('bounds the streams of one protocol over all connections, and shuts out a peer that continues', async () => {
+  it('bounds the streams per protocol over all connections, and bans a peer that opens more', async () => {
     for (let turn = 0; !isShutOut(); turn++) {
       assert(turn < 20, 'it is never shut out')
       await Promise.allSettled(Array.from({ length: 30 }, () => open()))
@@ -139,27 +139,27 @@ describe('the limits of the network', function () {
     }
   })
 
-  it('shuts out a peer that floods a protocol with bytes', async () => {
+  it('bans a peer that floods a protocol with bytes', async () => {
     await server.libp2p.handle('/loam/test-flood/1', (stream) => stream.addEventListener('message', () => {}))
     for (let turn = 0; turn < 2; turn++) {
       const stream = await open('/loam/test-flood/1')
       const chunk = new Uint8Array(1024 * 1024)
       for (let sent = 0; sent < 64 && stream.status === 'open'; sent++) {
-        // A full buffer empties, or the stream is cut.
+        // A full buffer is drained, or the stream is closed.
         if (!stream.send(chunk)) await stream.onDrain({ signal: AbortSignal.timeout(10_000) }).catch(() => {})
       }
     }
     await until(isShutOut)
   })
 
-  it('shuts out a peer whose gossip cannot be decoded', async () => {
+  it('bans a peer whose gossip cannot be decoded', async () => {
     const stream = await open(GOSSIP)
     const frames = lpStream(stream)
     for (let turn = 0; turn < 5; turn++) await frames.write(Buffer.from(`garbage ${turn}`))
     await until(isShutOut)
   })
 
-  it('keeps no topic of a neighbour but the one there is (CVE-2026-46679)', async () => {
+  it('stores no topics from a neighbour except its own (CVE-2026-46679)', async () => {
     const stream = await open(GOSSIP)
     const frames = lpStream(stream)
     const { topics } = server.libp2p.services.pubsub as { topics: Map<string, unknown> }
@@ -170,7 +170,7 @@ describe('the limits of the network', function () {
     for (let turn = 0; turn < 200; turn++)
       await frames.write(Buffer.concat(Array.from({ length: 8 }, (_, at) => subscription(`t ${turn} ${at}`))))
     assert(!isShutOut())
-    // More in one frame than any frame of ours has.
+    // More in one frame than any of our frames contains.
     for (let turn = 0; turn < 5; turn++)
       await frames.write(Buffer.concat(Array.from({ length: 20 }, (_, at) => subscription(`u ${at}`))))
     await until(isShutOut)
@@ -191,7 +191,7 @@ describe('the limits of the network', function () {
     await until(() => late.peers().length === 1)
   })
 
-  it('keeps its connections, and dials out, while silent connections from many addresses take every place', async () => {
+  it('keeps its connections, and can dial, while silent connections from many addresses take every slot', async () => {
     const port = Number(/tcp\/(\d+)/.exec(server.multiaddrs()[0]!)![1])
     let refused = 0
     const attempts = 5 * 40

@@ -11,7 +11,7 @@ import { until } from '../../support/until.ts'
 import { temporaryHome } from '../../unit/node/temporary-home.ts'
 import { memoryLog, startHost, stopHosts } from './hosts.ts'
 
-describe('whom a relay carries', function () {
+describe('the allow list of a relay', function () {
   this.timeout(30_000)
   let home: Home
   let remove: () => Promise<void>
@@ -35,7 +35,7 @@ describe('whom a relay carries', function () {
       log
     })
 
-  it('follows its file while it runs: added peers get in, removed peers are disconnected', async () => {
+  it('follows its file while running: added peers are admitted, removed peers disconnected', async () => {
     const privateKey = await generateKeyPair('Ed25519')
     const newcomer = peerIdFromPrivateKey(privateKey).toString()
     const founder = peerIdFromPrivateKey(await generateKeyPair('Ed25519')).toString()
@@ -50,7 +50,7 @@ describe('whom a relay carries', function () {
       await until(() => log.messages.some((text) => text.startsWith('the allow list was reloaded')))
       await host.libp2p.dial(address)
       await until(() => relay.load().connected === 1)
-      // A slip of the pen changes nothing.
+      // A typo changes nothing.
       await writeFile(home.allowed, 'Ada\n')
       await until(() =>
         log.messages.some((text) => /stays unchanged.*line 1: Ada is not a PeerId/.test(text))
@@ -64,7 +64,7 @@ describe('whom a relay carries', function () {
     }
   })
 
-  it('has to be said at its start, in PeerIds', async () => {
+  it('is required at start, as PeerIds', async () => {
     await assert.rejects(begin(), (error) => {
       assert(error instanceof PeerError)
       assert.match(

@@ -75,7 +75,7 @@ describe('a relay', function () {
     assert(a.libp2p.getConnections(b.peerId).every(({ limits }) => limits === undefined))
   })
 
-  it('tells each of two hidden peers how the other is reached through it', async () => {
+  it('tells two peers behind NAT how to reach each other through it', async () => {
     const relay = await startRelay()
     const exchange = new AddressExchange({ host: relay, log: memoryLog() }, undefined)
     await exchange.start()
@@ -88,15 +88,15 @@ describe('a relay', function () {
     for (const each of [exchange, ...asking]) await each.stop()
   })
 
-  it('carries no stranger, and none gets past a member through it', async () => {
+  it('carries no stranger, who cannot get past a member through it either', async () => {
     const relay = await startRelay()
     const a = await hidden(relay)
     await until(() => relay.load().reserved === 1)
     const strangerKey = await generateKeyPair('Ed25519')
     const stranger = await startHost({ privateKey: strangerKey, reach: { relays: relay.multiaddrs() } })
-    // A dial may seem to succeed: the other side refuses once it knows who has dialled.
+    // A dial may seem to succeed: the other side refuses once it knows who dialled.
     await assert.rejects(stranger.libp2p.dialProtocol(relay.libp2p.getMultiaddrs(), '/ipfs/ping/1.0.0'))
-    // A relay that would carry anybody.
+    // A relay that carries anybody.
     const careless = await createRelay({
       privateKey: await generateKeyPair('Ed25519'),
       listen: ['/ip4/127.0.0.1/tcp/0'],
@@ -128,7 +128,7 @@ describe('a relay', function () {
     await assert.rejects(connection.newStream('/loam/blocks/1').then((stream) => stream.close()))
   })
 
-  it('may limit what it carries: votes pass, and the connection comes back after it was cut', async () => {
+  it('may limit traffic: votes pass, and a connection that was cut is reopened', async () => {
     const relay = await startRelay({ ...RELAY_LIMITS, bytesPerConnection: 64 * 1024 })
     const a = await hidden(relay)
     const b = await hidden(relay)
@@ -137,7 +137,7 @@ describe('a relay', function () {
     await untilMeshed(a, b)
     assert(a.libp2p.getConnections(b.peerId).every(({ limits }) => limits !== undefined))
     const id = a.libp2p.getConnections(b.peerId)[0]!.id
-    // More than may pass in one connection's life.
+    // More than one connection may carry in its lifetime.
     for (
       let index = 0;
       a.libp2p.getConnections(b.peerId).some((connection) => connection.id === id);
@@ -151,7 +151,7 @@ describe('a relay', function () {
     await until(() => b.heard.includes('again'))
   })
 
-  it('is found again after it was gone', async () => {
+  it('is found again after an outage', async () => {
     const key = await generateKeyPair('Ed25519')
     const relay = await startRelay(RELAY_LIMITS, key)
     const port = Number(/tcp\/(\d+)/.exec(relay.multiaddrs()[0]!)![1])

@@ -21,7 +21,7 @@ const LIMITS: RequestLimits = {
 }
 const OPTIONS = { timeoutMs: 5000, maxResponseBytes: 4 * 1024 * 1024 }
 
-/** Frames of a kilobyte; a negative number of them breaks off. */
+/** Frames of a kilobyte; a negative number of them aborts. */
 async function* framesOf(count: number): AsyncGenerator<Uint8Array> {
   for (let frame = 0; frame < Math.abs(count); frame++) yield new Uint8Array(1_000).fill(frame)
   if (count < 0) throw new Error('cannot go on')
@@ -66,7 +66,7 @@ describe('request and response', function () {
     await stopHosts()
   })
 
-  it('ends pending requests when its host stops, however long a handler takes', async () => {
+  it('aborts pending requests when its host stops, however long a handler takes', async () => {
     await serve({ timeoutMs: 54_321 })
     const asked = assert.rejects(ask('hold'))
     await until(() => held.length === 1)
@@ -78,7 +78,7 @@ describe('request and response', function () {
     )
   })
 
-  it('answers, up to the largest frames', async () => {
+  it('transfers frames up to the limit', async () => {
     await serve()
     assert.equal(Buffer.from(await ask('hello')).toString(), 'hello')
     assert.equal((await ask('')).length, 0)
@@ -89,7 +89,7 @@ describe('request and response', function () {
     assert.equal(client.traffic.totals().get(PROTOCOL)!.received, 5 + 0 + 64 * 1024 + 4 * 1024 * 1024)
   })
 
-  it('gives the frames of an answer as they come, within the limit of all of them', async () => {
+  it('yields the frames of an answer as they arrive, within their total limit', async () => {
     await serve({ maxResponseBytes: 10_000 })
     const frames = async (count: number, maxResponseBytes = 10_000): Promise<Uint8Array[]> => {
       const options = { ...OPTIONS, maxResponseBytes }
@@ -102,7 +102,7 @@ describe('request and response', function () {
     const all = await frames(10)
     assert.deepEqual([all.length, all[9]![999]], [10, 9])
     await assert.rejects(frames(3, 2_500), failsAs('protocol'))
-    // One that breaks off may look as if it had ended, and is never longer than what was sent before.
+    // An aborted stream may look as if it had ended, and is never longer than what was sent.
     for (const [asked, sent] of [
       [-2, 2],
       [11, 10]
@@ -123,7 +123,7 @@ describe('request and response', function () {
     assert.equal((await ask('big:1000')).length, 1000)
   })
 
-  it('gives up at the deadline, at the caller’s word, and when the handler fails', async () => {
+  it('gives up at the deadline, on abort, and when the handler fails', async () => {
     await serve({ concurrency: 5 })
     await assert.rejects(ask('hold', { timeoutMs: 100 }), failsAs('timeout'))
     const controller = new AbortController()
@@ -136,14 +136,14 @@ describe('request and response', function () {
     assert.equal(Buffer.from(await ask('still here')).toString(), 'still here')
   })
 
-  it('hangs up on an asker that sends nothing', async () => {
+  it('hangs up on a client that sends nothing', async () => {
     await serve({ timeoutMs: 100 })
     const stream = await client.libp2p.dialProtocol(server.peerId, PROTOCOL)
     await assert.rejects(lpStream(stream).read())
     await until(() => server.log.messages.some((message) => message.includes('no answer within 100 ms')))
   })
 
-  it('bounds one peer’s pending requests and their rate', async () => {
+  it('bounds pending requests per peer, and their rate', async () => {
     const stop = await serve()
     const first = ask('hold')
     const second = ask('hold')
@@ -159,7 +159,7 @@ describe('request and response', function () {
     await assert.rejects(ask('3'), failsAs('protocol'))
   })
 
-  it('says when nobody serves the protocol or nobody is there', async () => {
+  it('reports an unsupported protocol and an unreachable peer', async () => {
     await assert.rejects(ask('hello'), failsAs('unreachable'))
     await server.stop()
     await assert.rejects(ask('hello'), failsAs('unreachable'))

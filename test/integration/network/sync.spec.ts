@@ -12,11 +12,11 @@ import { temporaryHome } from '../../unit/node/temporary-home.ts'
 import { startHost, stopHosts, type TestHost } from './hosts.ts'
 
 /** Between real hosts; the member's key signed every history here, so all of them are valid. */
-describe('members whose histories part', function () {
+describe('members with conflicting histories', function () {
   this.timeout(30_000)
   const endings: (() => Promise<unknown>)[] = []
 
-  /** A peer that has sealed rounds with these words for models, and tells others of them. */
+  /** A peer that has sealed rounds whose models are these words, and serves them to others. */
   const peerWith = async (words: readonly string[], bootstrap: readonly TestHost[] = []) => {
     const { home, remove } = await temporaryHome()
     const member: OneMember = await oneMember(home)
@@ -49,7 +49,7 @@ describe('members whose histories part', function () {
     await stopHosts()
   })
 
-  it('hear of it in the same round, though the two parted long before, and learn who signed both', async () => {
+  it('detect the conflict in the same round, however long ago it happened, and name who signed both', async () => {
     const one = await peerWith(['a', 'b', 'c', 'd', 'e', 'f'])
     const other = await peerWith(['a', 'b', 'x', 'd', 'e', 'f'], [one.host])
     await until(() => conflicts(one.happened).length > 0 && conflicts(other.happened).length > 0)
@@ -57,22 +57,22 @@ describe('members whose histories part', function () {
     assert.match(conflicts(other.happened)[0]!, /^round 3 was sealed twice/)
   })
 
-  it('hear of it from one that is ahead', async () => {
+  it('detect the conflict with a peer that is ahead', async () => {
     const ahead = await peerWith(['a', 'x', 'c', 'd', 'e'])
     const behind = await peerWith(['a', 'b', 'c'], [ahead.host])
     await until(() => conflicts(behind.happened).length > 0)
     assert.match(conflicts(behind.happened)[0]!, /^round 2 was sealed twice/)
   })
 
-  it('hear of none where one is only behind', async () => {
+  it('see no conflict when one of them is only behind', async () => {
     const ahead = await peerWith(['a', 'b', 'c', 'd'])
     const behind = await peerWith(['a', 'b'], [ahead.host])
     await until(() => behind.happened.some(({ type }) => type === 'sealedRound'))
     assert.deepEqual([conflicts(ahead.happened), conflicts(behind.happened)], [[], []])
   })
 
-  it('tells one that knows no member any more how far they are, by seals that hold', async () => {
-    // Neither of the hosts has a member's key: what they claim counts for nothing.
+  it('show a peer that knows no current member how far they are, by valid seals', async () => {
+    // Neither host has a member's key, so their claims do not count.
     const ahead = await peerWith(Array.from({ length: 20 }, (_, round) => `model ${round}`))
     const behind = await peerWith([], [ahead.host])
     await until(() => behind.heads.ahead(behind.context) === 21)

@@ -32,25 +32,25 @@ describe('transports', function () {
     assert(b.libp2p.getConnections()[0]!.remoteAddr.toString().startsWith('/ip6/::1'))
   })
 
-  it('listen on IPv4 where IPv6 is wanted too, whether it is there or not', async () => {
+  it('listen on IPv4 when IPv6 is configured too, available or not', async () => {
     const a = await startHost({ listen: ['/ip4/127.0.0.1/tcp/0', '/ip6/::1/tcp/0'] })
     assert(a.multiaddrs().some((address) => address.startsWith('/ip4/127.0.0.1/tcp/')))
   })
 
-  it('dial no WebSocket address where it is turned off', async () => {
+  it('dial no WebSocket address when WebSocket is disabled', async () => {
     const a = await startHost({ listen: '/ip4/127.0.0.1/tcp/0/ws' })
     const b = await startHost({ listen: [], reach: { webSocket: false } })
     await assert.rejects(b.libp2p.dial(a.libp2p.getMultiaddrs()))
   })
 
-  it('announce what is configured beside what is listened on', async () => {
+  it('announce configured addresses beside those listened on', async () => {
     const a = await startHost({ reach: { announce: ['/dns4/lab.example.org/tcp/4001'] } })
     const told = a.multiaddrs()
     assert(told.includes(`/dns4/lab.example.org/tcp/4001/p2p/${a.peerId}`))
     assert(told.some((address) => address.startsWith('/ip4/127.0.0.1')))
   })
 
-  it('find members by the hash table, under a name of the consortium’s own', async () => {
+  it('find members via the hash table, under a protocol name of the consortium', async () => {
     const reach = { dht: true }
     const a = await startHost({ reach })
     const b = await startHost({ bootstrap: [a], reach })

@@ -20,22 +20,22 @@ const AT_ONCE = 10
 const SEEDS = 30
 const VOCABULARY = { type: 'bytes', bosId: 256, eosId: 256, tokens: BYTE_TOKENS }
 
-/** Whether something becomes true, looked at again and again. */
+/** Whether a condition becomes true, by polling. */
 export async function comes(what: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await what())) await delay(2)
 }
 
-/** A metric of an endpoint by its name, with its labels where it has some. */
+/** A metric of an endpoint by name, with its labels, if any. */
 export async function metric({ endpoint }: EndpointApp, name: string): Promise<number> {
   const line = (await endpoint.metrics.text()).split('\n').find((one) => one.startsWith(`${name} `))
   return Number(line?.split(' ').at(-1))
 }
 
-/** What is left after many short requests to a Prada endpoint, every third of which is hung up on in mid-stream. */
+/** What remains after many short requests to a Prada endpoint, every third of which is aborted mid-stream. */
 export interface LeftBehind {
   /** Of the remote. */
   readonly load: LogitsService['load']
-  /** How much the heap has grown since the first third of the requests. */
+  /** Heap growth since the first third of the requests. */
   readonly grownBytes: number
   readonly failures: readonly Error[]
 }
@@ -66,7 +66,7 @@ export async function askShortly(count: number): Promise<LeftBehind> {
 async function ask(url: string, index: number): Promise<void> {
   const leaves = index % 3 === 0
   const leaving = new AbortController()
-  // Few seeds: the tables keep a row for every prefix that they have seen.
+  // Few seeds: the tables keep a row for every prefix seen.
   const seed = index % SEEDS
   const body = { model: 'bytes', prompt: 'Once', seed, stream: true, max_tokens: leaves ? 500 : 8 }
   const response = await post(`${url}/v1/completions`, body, { signal: leaving.signal })

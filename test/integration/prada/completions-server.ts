@@ -3,14 +3,14 @@ import type { AddressInfo } from 'node:net'
 import { createSeededRandom } from '../../../src/data/order/seeded-random.ts'
 import { numberedVocabulary } from '../../unit/prada/small-remote.ts'
 
-/** A small server that speaks `/v1/completions` as one of the known ones does. */
+/** A small server that implements `/v1/completions` like one of the known ones. */
 export interface CompletionsScript {
   /** llama-server's list of names, OpenAI's maps of texts, or vLLM's maps of ids. */
   readonly format: 'list' | 'maps' | 'id maps'
   /** Whether prompts may be ids, and several at once. */
   readonly ids: boolean
   readonly topKMax: number
-  /** Where it takes only so many, whether it refuses more or tells fewer. */
+  /** If it has a limit, whether it refuses more or returns fewer. */
   readonly refusesMore?: boolean
   readonly apiKey?: string
   /** Answers of `/v1/completions` to change; undefined leaves one as it is. */

@@ -48,7 +48,7 @@ interface Made {
   readonly statistics?: PradaStatistics
 }
 
-/** What a text on a scripted server comes to. */
+/** The outcome of a text on a scripted server. */
 async function made(
   script: CompletionsScript,
   request: PradaRequest,
@@ -81,16 +81,16 @@ async function truthOf(request: PradaRequest): Promise<number[]> {
   return naiveTokens(components, { alpha: 1, precision: 'float32' }, request)
 }
 
-describe('servers of completions', () => {
+describe('completion servers', () => {
   for (const [name, script] of Object.entries(SCRIPTS))
     for (const [title, draw] of Object.entries(DRAWS))
-      it(`${name}, ${title}: every token that is called exact is the naive one`, async () => {
+      it(`${name}, ${title}: every token marked exact is that of naive sampling`, async () => {
         const request = { ids: [1, 2], maxTokens: 30, seed: 3, temperature: 1, ...draw }
         const truth = await truthOf(request)
         const { tokens, statistics, error } = await made(script, request)
         assert.equal(error, undefined)
         const wrong = tokens.findIndex(({ id }, place) => id !== truth[place])
-        // Behind a token that is not certain another text goes on.
+        // After an uncertain token the text may differ.
         const end = wrong < 0 ? tokens.length : wrong
         assert.ok(wrong < 0 || !tokens[wrong]!.exact, `token ${wrong} is wrong and called exact`)
         if (script.topKMax > SIZE) assert.equal(end, 30)
@@ -98,7 +98,7 @@ describe('servers of completions', () => {
         assert.ok(statistics!.accepted > 0)
       })
 
-  it('that take text alone are exact only where the tokens are known to be read as they are', async () => {
+  it('that accept only text are exact only where they are known to tokenize it the same way', async () => {
     const request = { ids: [1, 2], maxTokens: 5, seed: 3, temperature: 0 }
     const server = await startCompletionsServer(table, SIZE, SCRIPTS['llama-cpp-python']!)
     const { remote, dispose } = await openRemote(server.url, { vocabulary })
@@ -119,7 +119,7 @@ describe('servers of completions', () => {
     assert.match(String(error), /NotExactError.*it read \d+ tokens, not/)
   })
 
-  it('that leave a token out of what they tell are asked again: the others would be of other positions', async () => {
+  it('that leave a token out of their answer are asked again, since later entries would be off by one', async () => {
     const request = { ids: [1, 2], maxTokens: 30, seed: 3, temperature: 0 }
     const meddle = ({ choices }: CompletionAnswer, _: ServerResponse, count: number): boolean => {
       const { content } = choices[0]!.logprobs as { content: unknown[] }
@@ -137,7 +137,7 @@ describe('servers of completions', () => {
     )
   })
 
-  it('that do not say what they read are not exact', async () => {
+  it('that do not report what they read are not exact', async () => {
     const meddle = (answer: CompletionAnswer): boolean => {
       Reflect.deleteProperty(answer, 'usage')
       return false
@@ -147,7 +147,7 @@ describe('servers of completions', () => {
     assert.match(String(error), /NotExactError.*it does not say how many tokens it (?:read|made)/)
   })
 
-  it('that put a beginning before every prompt are given texts without it, or are not exact', async () => {
+  it('that prepend a beginning to every prompt are sent texts without it, or are not exact', async () => {
     const meddle = (answer: CompletionAnswer): boolean => {
       answer.usage.prompt_tokens++
       return false
@@ -157,14 +157,14 @@ describe('servers of completions', () => {
     assert.match(String(error), /NotExactError.*begin the text with it/)
   })
 
-  it('that tell too little are refused where every token has to be certain', async () => {
+  it('that report too little are refused when every token must be certain', async () => {
     const request = { ids: [1, 2], maxTokens: 30, seed: 3, temperature: 1 }
     const { error } = await made(SCRIPTS['a server that tells five']!, request, { requireExact: true })
     assert.match(String(error), /NotExactError.*uncertain: it cannot tell enough/)
   })
 })
 
-describe('a server of completions that fails', () => {
+describe('a failing completion server', () => {
   const request = { ids: [1, 2], maxTokens: 30, seed: 3, temperature: 1 }
   type Meddle = NonNullable<CompletionsScript['meddle']>
   const later =
@@ -251,7 +251,7 @@ describe('a server of completions that fails', () => {
     ]
   }
   for (const [name, [fault, message, meddle]] of Object.entries(FAILING))
-    it(`by ${name}: one clear error, and no token that is not true`, async () => {
+    it(`gives one clear error and no wrong token: ${name}`, async () => {
       const truth = await truthOf(request)
       const { tokens, error } = await made(
         { ...LLAMA_SERVER, meddle },
@@ -269,7 +269,7 @@ describe('a server of completions that fails', () => {
       assert.ok(tokens.length > 0 && tokens.length < truth.length)
     })
 
-  it('for a moment, by a throttle: the text is whole', async () => {
+  it('completes the text after one 429 answer', async () => {
     const meddle: Meddle = (_, response, count) => {
       if (count !== 13) return false
       response.writeHead(429, { 'retry-after': '0' }).end('{"error":{"message":"slow down"}}')
@@ -284,18 +284,18 @@ describe('a server of completions that fails', () => {
   })
 })
 
-describe('the address of a remote', () => {
+describe('the URL of a remote', () => {
   const opened = (url: string, options = {}) =>
     openRemote(url, { vocabulary, attempts: 1, timeoutMs: 5_000, ...options })
 
-  it('is refused with what to do where it is none', async () => {
+  it('is refused with advice when invalid', async () => {
     await assert.rejects(opened('ftp://here'), /not the address of a remote: give http/)
     await assert.rejects(opened('nonsense'), /not the address of a remote/)
     await assert.rejects(opened('/ip4/127.0.0.1/tcp/1/p2p/12D3'), /which only a member can dial: give --home/)
     await assert.rejects(opened('http://127.0.0.1:9'), /ECONNREFUSED/)
   })
 
-  it('needs the key and the model that the server has', async () => {
+  it('needs the key and the model of the server', async () => {
     const server = await startCompletionsServer(table, SIZE, { ...LLAMA_SERVER, apiKey: 'sesame' })
     await assert.rejects(opened(server.url), /wants an API key, or another one: 401, no such key/)
     await assert.rejects(

@@ -14,7 +14,7 @@ import type { Remote } from '../../../src/prada/remotes/index.ts'
 import { DEFAULT_PRADA_SETTINGS, type PradaSettings, pairProxy } from '../../../src/prada/session/index.ts'
 import { base, proxyModels, vocabulary } from './real-models.ts'
 
-/** The shipped model's tokenizer, with a chat template that it does not have itself. */
+/** The shipped model's tokenizer, with a chat template added. */
 export function describeSource(name: string): SourceDescription {
   return {
     name,

@@ -7,11 +7,11 @@ import { type EndpointApp, listenEndpoint, localSource, pradaSource } from './en
 import { type LogitsApp, listen } from './logits-app.ts'
 import { base, serviceOf, shaken } from './real-models.ts'
 
-/** Texts go on: the token that ends them is not drawn. */
+/** Endless texts: the end token is never drawn. */
 const ENDLESS = { logit_bias: { [String(base.tokenizer.eosId)]: -100 } }
 const MESSAGES = [{ role: 'user' as const, content: 'Tell me of the sea.' }]
 
-/** A field that OpenAI's types do not know. */
+/** A field that is not in OpenAI's types. */
 const exactOf = (choice: object): unknown => (choice as { readonly exact?: unknown }).exact
 
 describe('the openai package', function () {
@@ -45,7 +45,7 @@ describe('the openai package', function () {
         await app.close()
       })
 
-      it('lists and finds the model', async () => {
+      it('lists and retrieves the model', async () => {
         const { data } = await client.models.list()
         assert.deepEqual(
           data.map(({ id }) => id),
@@ -55,7 +55,7 @@ describe('the openai package', function () {
         await assert.rejects(client.models.retrieve('other'), OpenAI.NotFoundError)
       })
 
-      it('chats: the stream is the whole answer, and a seed has one text', async () => {
+      it('streams a chat that equals the whole answer, and repeats it with the same seed', async () => {
         const request = { ...ENDLESS, model, messages: MESSAGES, seed: 7, max_completion_tokens: 20 }
         const whole = await client.chat.completions.create(request)
         const { message, finish_reason } = whole.choices[0]!
@@ -80,7 +80,7 @@ describe('the openai package', function () {
         assert.notEqual(other.choices[0]!.message.content, message.content)
       })
 
-      it('streams with its helper, and stops at a text across tokens', async () => {
+      it('streams with its helper, and stops at a string that spans tokens', async () => {
         const request = {
           model,
           ...ENDLESS,
@@ -99,7 +99,7 @@ describe('the openai package', function () {
         assert.equal(stopped.finish_reason, 'stop')
       })
 
-      it('generates n texts, each the text of its index', async () => {
+      it('generates n texts, each at its own index', async () => {
         const request = { model, prompt: ['Once', 'The ship'], seed: 11, max_tokens: 6, n: 2 }
         const { choices } = await client.completions.create(request)
         assert.deepEqual(
@@ -114,7 +114,7 @@ describe('the openai package', function () {
         )
       })
 
-      it('tells log-probabilities: of the token made, and of the likeliest', async () => {
+      it('receives log-probabilities of the token and of the likeliest ones', async () => {
         const request = {
           model,
           ...ENDLESS,
@@ -151,7 +151,7 @@ describe('the openai package', function () {
         assert.deepEqual(told.text_offset![0], 0)
       })
 
-      it('is heeded in bias and penalties', async () => {
+      it('applies logit bias and penalties', async () => {
         const request = { model, prompt: 'Once upon a time', temperature: 0, max_tokens: 12 }
         const free = (await client.completions.create({ ...request, logprobs: 0 })).choices[0]!
         const first = base.tokenizer.encode(free.logprobs!.tokens![0]!)[0]!
@@ -169,7 +169,7 @@ describe('the openai package', function () {
         assert.notEqual(varied.choices[0]!.text, forced.choices[0]!.text)
       })
 
-      it('hears of what is refused by its own errors', async () => {
+      it('raises its own error classes for refused requests', async () => {
         const wrong = { model, messages: MESSAGES, response_format: { type: 'json_object' as const } }
         await assert.rejects(client.chat.completions.create(wrong), (error: unknown) => {
           assert.ok(error instanceof OpenAI.BadRequestError)
@@ -186,7 +186,7 @@ describe('the openai package', function () {
         )
       })
 
-      it('is counted', async () => {
+      it('receives token counts', async () => {
         const text = await app.endpoint.metrics.text()
         const count = (name: string): number =>
           Number(
@@ -207,7 +207,7 @@ describe('the openai package', function () {
           assert.equal(count(`loam_serve_${name}`) > 0, model === 'prada', name)
       })
 
-      it('leaves in mid-stream, and nothing goes on', async () => {
+      it('disconnects mid-stream, and the generation stops', async () => {
         const stream = await client.chat.completions.create({
           model,
           messages: MESSAGES,

@@ -14,7 +14,7 @@ const CHAT = { model: 'tiny', messages: [{ role: 'user', content: 'Hello' }], ma
 /** A text that goes on until its client leaves. */
 const ENDLESS = { ...COMPLETION, max_tokens: 100_000, stream: true, logit_bias: { '256': -100 } }
 
-/** A source that fails behind so many tokens. */
+/** A source that fails after a number of tokens. */
 function failing(after: number, error: Error): TextSource {
   const source = tinySource()
   return {
@@ -37,7 +37,7 @@ describe('the endpoint', function () {
   }
   afterEach(() => app.close())
 
-  it('answers a program that knows nothing but HTTP: chunks, usage, [DONE]', async () => {
+  it('answers a plain HTTP client: chunks, usage, [DONE]', async () => {
     const { url } = await start(tinySource())
     const whole = (await (await post(`${url}/v1/chat/completions`, CHAT)).json()) as {
       choices: { message: { content: string } }[]
@@ -65,7 +65,7 @@ describe('the endpoint', function () {
     assert.ok(plain.isDone && plain.events.every((event) => !('usage' in event)))
   })
 
-  it('says what is wrong with a request, and goes on', async () => {
+  it('reports what is wrong with a request, and keeps running', async () => {
     const { url } = await start(tinySource(), { limits: { bodyBytes: 2_000 } })
     const path = `${url}/v1/chat/completions`
     const cases: readonly [Promise<Response>, number, string | null, string | null][] = [
@@ -98,7 +98,7 @@ describe('the endpoint', function () {
     assert.equal((await post(path, CHAT)).status, 200)
   })
 
-  it('asks for a key if keys are set, and for its own host name if not', async () => {
+  it('requires a key if keys are set, and its own host name if not', async () => {
     const { url } = await start(tinySource(), { apiKeys: ['one', 'two'] })
     const asked = (headers: Record<string, string>) => fetch(`${url}/v1/models`, { headers })
     for (const headers of [{}, { authorization: 'Bearer three' }, { authorization: 'one' }]) {
@@ -128,7 +128,7 @@ describe('the endpoint', function () {
     )
   })
 
-  it('lets pages of other origins send requests only if configured', async () => {
+  it('accepts requests of pages from other origins only if configured', async () => {
     const origin = { origin: 'https://chat.example' }
     const preflight = () =>
       fetch(`${app.url}/v1/chat/completions`, {
@@ -155,7 +155,7 @@ describe('the endpoint', function () {
     )
   })
 
-  it('is loading until it has a source', async () => {
+  it('reports that it is loading until it has a source', async () => {
     const { url, endpoint } = await start(undefined)
     for (const answer of [fetch(`${url}/v1/models`), post(`${url}/v1/chat/completions`, CHAT)]) {
       const response = await answer
@@ -168,7 +168,7 @@ describe('the endpoint', function () {
     assert.equal((await post(`${url}/v1/chat/completions`, CHAT)).status, 200)
   })
 
-  it('has room for a number of requests; more wait, and further ones are told when to retry', async () => {
+  it('runs a limited number of requests, queues more, and tells further ones when to retry', async () => {
     const limits = { requests: 1, requestsPerClient: 1, waiting: 1, waitingPerClient: 1 }
     await start(tinySource({ context: 1e6 }), { limits })
     const path = `${app.url}/v1/completions`
@@ -180,7 +180,7 @@ describe('the endpoint', function () {
     const third = await post(path, COMPLETION)
     assert.deepEqual([third.status, third.headers.get('retry-after')], [429, '1'])
     assert.equal(((await third.json()) as { error: { code: string } }).error.code, 'queue_full')
-    // One that leaves while it waits makes room for another to wait, and the one under way for it to begin.
+    // A queued client that leaves frees a place in the queue, and a running one frees a slot.
     leaving[1]!.abort()
     await comes(async () => (await metric(app, 'loam_serve_waiting_requests')) === 0)
     const fourth = post(path, COMPLETION)
@@ -190,7 +190,7 @@ describe('the endpoint', function () {
     await comes(async () => (await metric(app, 'loam_serve_requests_total{outcome="left"}')) === 2)
   })
 
-  it('gives clients turns: a short request is done while another client’s long ones go on', async () => {
+  it('takes turns between clients: a short request finishes while long ones of another client run', async () => {
     await start(tinySource({ context: 1e6 }), { apiKeys: ['a', 'b'] })
     const path = `${app.url}/v1/completions`
     const as = (key: string) => ({ headers: { authorization: `Bearer ${key}` } })
@@ -201,7 +201,7 @@ describe('the endpoint', function () {
     for (const response of long) if (response instanceof Response) await response.body!.cancel()
   })
 
-  it('answers an error before the first token by its status, and a later one as a chunk', async () => {
+  it('reports an error before the first token by its status, and a later one as a chunk', async () => {
     const path = () => `${app.url}/v1/completions`
     const faults: readonly [Error, number, string, string | null][] = [
       [new RemoteError('unreachable', 'connection refused'), 502, 'remote_unreachable', null],
@@ -231,7 +231,7 @@ describe('the endpoint', function () {
     assert.match(String(app.failures[0]!.cause), /secret/)
   })
 
-  it('takes another source up for new texts, and lets those under way end with theirs', async () => {
+  it('uses a new source for new texts, while running ones finish with theirs', async () => {
     const disposed: string[] = []
     const named = (name: string): TextSource => ({
       ...tinySource({ context: 1e6 }),
@@ -254,7 +254,7 @@ describe('the endpoint', function () {
     assert.deepEqual(disposed, ['tiny', 'next'])
   })
 
-  it('closes when texts have ended, or ends them', async () => {
+  it('lets texts finish on close, or aborts them', async () => {
     await start(tinySource())
     const under = post(`${app.url}/v1/completions`, { ...COMPLETION, max_tokens: 100 })
     await comes(async () => (await metric(app, 'loam_serve_active_requests')) === 1)
@@ -268,7 +268,7 @@ describe('the endpoint', function () {
     assert.match(JSON.stringify(events.at(-1)), /the server is shutting down/)
   })
 
-  it('leaves nothing behind: three hundred texts, some abandoned midway', async () => {
+  it('leaks nothing over three hundred texts, some of them abandoned midway', async () => {
     const { load, grownBytes, failures } = await askShortly(300)
     assert.deepEqual(load, { sessions: 0, cachedTokens: 0, requests: 0 })
     assert.deepEqual(failures, [])

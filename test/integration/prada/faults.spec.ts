@@ -26,20 +26,20 @@ import { type LogitsApp, listen } from './logits-app.ts'
 const SIZE = 40
 const table = randomTable(4, SIZE, 2)
 const base = tableModel(nearTable(table, 5, 0.7), SIZE)
-/** How long silence is borne, milliseconds. */
+/** How long to wait for a silent server, milliseconds. */
 const SILENCE_MS = 1_000
 const REQUEST = { ids: [1, 2], maxTokens: 30, seed: 3, temperature: 1 }
 
-/** What a server between does to an answer of the real one. */
+/** What a proxy server does to an answer of the real one. */
 interface Meddling {
-  /** Answers of `/v1/logits/verify` that pass before it begins. */
+  /** Answers of `/v1/logits/verify` that pass unchanged first. */
   readonly after: number
-  /** Answers that it meddles with; all others where it is absent. */
+  /** Answers that it changes; all others if absent. */
   readonly times?: number
   meddle(body: Buffer, response: ServerResponse): void
 }
 
-describe('a remote that fails', () => {
+describe('a failing remote', () => {
   let app: LogitsApp
   let truth: number[]
   before(async () => {
@@ -135,7 +135,7 @@ describe('a remote that fails', () => {
   }
   for (const after of [0, 2])
     for (const [name, [fault, message, meddle]] of Object.entries(failing))
-      it(`by ${name} after ${after} answers: one clear error, and no token that is not true`, async () => {
+      it(`gives one clear error and no wrong token: ${name}, after ${after} answers`, async () => {
         const { ids, error } = await through({ after, meddle }, name === 'silence' ? SILENCE_MS : undefined)
         assert.equal(error?.name, 'RemoteError', String(error))
         assert.equal(error?.fault, fault, String(error))
@@ -157,13 +157,13 @@ describe('a remote that fails', () => {
       response.writeHead(404).end('{"error":"no such session","fault":"unknown-session"}')
   }
   for (const [name, meddle] of Object.entries(passing))
-    it(`for a moment, by ${name}: the text is whole`, async () => {
+    it(`completes the text after one fault: ${name}`, async () => {
       const { ids, error } = await through({ after: 1, times: 1, meddle })
       assert.equal(error, undefined)
       assert.deepEqual(ids, truth)
     })
 
-  it('is left at once when the text is aborted', async () => {
+  it('is released at once when the text is aborted', async () => {
     const between = await startBetween(app.url, { after: 1, meddle: () => undefined })
     const transport = createHttpTransport({ url: between.url })
     const controller = new AbortController()
@@ -176,7 +176,7 @@ describe('a remote that fails', () => {
     await between.close()
   })
 
-  it('leaves nothing behind in the server: three hundred texts, some abandoned midway', async () => {
+  it('leaks nothing on the server over three hundred texts, some of them abandoned midway', async () => {
     const service = serviceOf(tableModel(table, SIZE), { sessionsPerClient: 20 })
     const own = await listen(service)
     const transport = createHttpTransport({ url: own.url })
@@ -196,7 +196,7 @@ describe('a remote that fails', () => {
   })
 })
 
-/** A server before the real one that spoils some of its answers. */
+/** A proxy in front of the real server that spoils some of its answers. */
 async function startBetween(
   target: string,
   { after, times = Number.POSITIVE_INFINITY, meddle }: Meddling

@@ -90,7 +90,7 @@ describe('the logits server of a member, over libp2p', function () {
   afterEach(() => stop())
   after(stopHosts)
 
-  it('gives the tokens of the naive way and of HTTP', async () => {
+  it('gives the tokens of naive sampling and of HTTP', async () => {
     const remote = await connectLogitsServer(transportOf(client))
     assert.deepEqual(await tokensOf(remote), truth)
     const app = await listen(serviceOf(tableModel(table, SIZE)))
@@ -101,7 +101,7 @@ describe('the logits server of a member, over libp2p', function () {
     assert.deepEqual(service.load, { sessions: 0, cachedTokens: 0, requests: 0 })
   })
 
-  it('tells position by position: a record comes before the next is computed, and an answer may be left', async () => {
+  it('streams position by position: each record is sent before the next is computed, and a client may leave', async () => {
     await stop()
     const inner = createServiceTransport(service)
     let pieces = 0
@@ -141,14 +141,14 @@ describe('the logits server of a member, over libp2p', function () {
     await text.close()
   })
 
-  it('serves several texts of a member at once, within what it may have under way', async () => {
+  it('serves several texts of a member at once, within its limit', async () => {
     const remote = await connectLogitsServer(transportOf(client))
     const texts = await Promise.all(Array.from({ length: 8 }, () => tokensOf(remote)))
     for (const ids of texts) assert.deepEqual(ids, truth)
     assert.ok(!server.log.messages.some((message) => message.includes('too many requests')))
   })
 
-  it('is for current members alone', async () => {
+  it('serves current members only', async () => {
     members.clear()
     await assert.rejects(
       connectLogitsServer(transportOf(client), quick),
@@ -156,7 +156,7 @@ describe('the logits server of a member, over libp2p', function () {
     )
   })
 
-  it('keeps the sessions of one member from another', async () => {
+  it('keeps the sessions of members apart', async () => {
     const other = await startHost({ bootstrap: [server] })
     await until(() => other.peers().length >= 1)
     members.add(other.peerId.toString())
@@ -167,7 +167,7 @@ describe('the logits server of a member, over libp2p', function () {
     await other.stop()
   })
 
-  it('holds each member to its own limits', async () => {
+  it('applies limits per member', async () => {
     const signal = AbortSignal.timeout(10_000)
     const transport = transportOf(client)
     for (let index = 0; index < 8; index++) await transport.open(SIZE, signal)
@@ -181,7 +181,7 @@ describe('the logits server of a member, over libp2p', function () {
     )
   })
 
-  it('says what to do if a member serves none', async () => {
+  it('says what to do when a member does not serve logits', async () => {
     await stop()
     await assert.rejects(
       connectLogitsServer(transportOf(client), quick),
@@ -189,7 +189,7 @@ describe('the logits server of a member, over libp2p', function () {
     )
   })
 
-  it('that dies in mid-text is one clear error', async () => {
+  it('that dies mid-text causes one clear error', async () => {
     const dying = await startHost({})
     await serveLogits(dying, {
       transport: createServiceTransport(service),
@@ -237,7 +237,7 @@ describe('the logits server of a member, over libp2p', function () {
     ]
   }
   for (const [name, [fault, message, meddle]] of Object.entries(LIES))
-    it(`that fails by ${name} is one clear error, and no token that is not true`, async () => {
+    it(`causes one clear error and no wrong token: ${name}`, async () => {
       await stop()
       const transport = createServiceTransport(service)
       let answers = 0
@@ -272,7 +272,7 @@ describe('the logits server of a member, over libp2p', function () {
       assert.deepEqual(ids, truth.slice(0, ids.length))
     })
 
-  it('is held to account for requests that are none', async () => {
+  it('rejects and logs malformed requests', async () => {
     const { request } = await import('../../../src/node/network/index.ts')
     const ask = (bytes: Uint8Array) =>
       request(client, server.peerId, '/loam/logits/1', bytes, { timeoutMs: 5_000, maxResponseBytes: 1_000 })
@@ -280,7 +280,7 @@ describe('the logits server of a member, over libp2p', function () {
     assert.ok(server.log.messages.some((message) => message.includes('a request was not answered')))
   })
 
-  it('is reached through the daemon of a home, by the token of its control API', async () => {
+  it('is reached through the daemon of a home, with the token of its control API', async () => {
     const app = Fastify({ forceCloseConnections: true })
     const guarded = {
       onRequest: async (

@@ -62,7 +62,7 @@ describe('real models over HTTP', () => {
       })
 
       for (const [title, { prompt, draw }] of Object.entries(DRAWS))
-        it(`${title}: every token is that of the naive way`, async () => {
+        it(`${title}: every token is that of naive sampling`, async () => {
           const ids = [base.tokenizer.bosId!, ...base.tokenizer.encode(prompt)]
           const request = { ids, maxTokens: TOKENS, seed: 17, ...draw }
           const truth = await naiveTokens(components, { alpha: 1, precision: 'float16' }, request)

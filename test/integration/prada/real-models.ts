@@ -29,7 +29,7 @@ export const vocabulary: Vocabulary = readVocabulary(
   base.tokenizer
 )
 
-/** A LoRA adapter that nobody trained: an offset as large as training would make it. */
+/** An untrained LoRA adapter with an offset as large as that of a trained one. */
 export function randomAdapter(config: ModelConfig, seed: number, rank = 4): LoraAdapter {
   const random = createSeededRandom(seed)
   const normal = (length: number, deviation: number): Float32Array =>
@@ -77,7 +77,7 @@ export function serviceOf(
   return createLogitsService(served, { ...DEFAULT_LOGITS_LIMITS, positionsPerMinute: 1e9, ...limits })
 }
 
-/** The weights with noise of a share of each tensor's deviation: a model not far from the proxy, as a sibling is. */
+/** The weights with noise relative to each tensor's deviation: a model close to the proxy, like a sibling. */
 export function shaken(weights: TensorMap, seed: number, share: number): TensorMap {
   const random = createSeededRandom(seed)
   return new Map(

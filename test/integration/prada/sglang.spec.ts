@@ -32,7 +32,7 @@ interface Answer {
 
 type Meddle = (answer: Answer, count: number) => void
 
-/** A small server that answers `/generate` as SGLang's documentation has it. */
+/** A small server that answers `/generate` as SGLang documents it. */
 async function startSglang(meddle: Meddle): Promise<{ url: string; close(): void }> {
   const random = createSeededRandom(2)
   let count = 0
@@ -147,10 +147,10 @@ async function made(
   }
 }
 
-describe('a server that speaks as SGLang', () => {
+describe('a server that behaves like SGLang', () => {
   for (const drafter of ['adapted', 'remote'] as const)
     for (const draw of [{ temperature: 0 }, { temperature: 1 }, { temperature: 0.7, topP: 0.9 }])
-      it(`gives the tokens of the naive way: ${drafter}, ${JSON.stringify(draw)}`, async () => {
+      it(`gives the tokens of naive sampling: ${drafter}, ${JSON.stringify(draw)}`, async () => {
         const request = { ...REQUEST, ...draw }
         const { ids, error } = await made(request, drafter)
         assert.equal(error, undefined)
@@ -178,14 +178,14 @@ describe('a server that speaks as SGLang', () => {
     ]
   }
   for (const [name, [fault, message, meddle]] of Object.entries(FAILING))
-    it(`by ${name}: one clear error, and no token that is not true`, async () => {
+    it(`gives one clear error and no wrong token: ${name}`, async () => {
       const { ids, error } = await made(REQUEST, 'adapted', meddle)
       assert.equal(error?.fault, fault, String(error))
       assert.match(error!.message, message)
       assert.deepEqual(ids, (await truthOf(REQUEST)).slice(0, ids.length))
     })
 
-  it('that read other tokens leaves none certain', async () => {
+  it('leaves no token certain if it read other tokens', async () => {
     const { error } = await made(
       REQUEST,
       'adapted',

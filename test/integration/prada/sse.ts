@@ -5,7 +5,7 @@ export interface ToldEvent {
   readonly error?: { readonly message: string }
 }
 
-/** What a client was told, event by event. */
+/** What a client received, event by event. */
 export interface ToldEvents {
   /** Data of each event, parsed but for the last `[DONE]`. */
   readonly events: readonly ToldEvent[]

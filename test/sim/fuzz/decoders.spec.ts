@@ -14,7 +14,7 @@ const vote = (cut: string) => table.said(1, 'prevote', 0, { cut: digestOf(cut) }
 const evidence = evidenceOf(vote('a'), vote('b'))!
 const manifest = table.manifest(1)
 
-/** One valid input of each decoder that a table can make. */
+/** One valid input of each decoder that a scripted consortium can create. */
 const valid: Partial<Record<DecoderName, Uint8Array>> = {
   manifest: manifest.bytes,
   endorsement: table.said(0, 'endorsement', 1, { manifest: manifest.id }).bytes,
@@ -31,14 +31,14 @@ const valid: Partial<Record<DecoderName, Uint8Array>> = {
 }
 
 describe('the decoders', () => {
-  it('read what is valid, and of messages only their own kind', () => {
+  it('read valid input, and messages of their own kind only', () => {
     for (const [name, bytes] of Object.entries(valid))
       assert.equal(decoders[name as DecoderName](bytes).error, undefined, name)
     assert.match(decoders.prevote(valid.precommit!).error!.message, /kind precommit/)
   })
 
   for (const name of Object.keys(decoders) as DecoderName[]) {
-    it(`of ${name} gives a value or an error for any bytes, and for any change of valid ones (property)`, () => {
+    it(`of ${name} return a value or throw a decoding error, for any bytes and any change of valid ones (property)`, () => {
       const sample = valid[name] ?? valid.prevote!
       const changes = fc.array(fc.tuple(fc.nat(sample.length - 1), fc.nat(255)), {
         minLength: 1,
@@ -63,7 +63,7 @@ describe('the decoders', () => {
     })
   }
 
-  it('bear the deepest nesting that fits, and the longest lists', () => {
+  it('handle the deepest nesting that fits, and the longest lists', () => {
     for (const decode of Object.values(decoders)) {
       assert.ok(decode(new Uint8Array(60_000).fill(0x81)).error)
       assert.ok(decode(Uint8Array.of(0x9b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff)).error)

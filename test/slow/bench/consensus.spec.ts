@@ -23,7 +23,7 @@ describe('npm run bench -- consensus', () => {
   })
   after(() => rm(folder, { recursive: true, force: true }))
 
-  it('counts simulated members and real daemons, and writes what it found', async function () {
+  it('measures simulated members and real daemons, and writes its results', async function () {
     this.timeout(240_000)
     const { code, stdout, stderr } = await bench(
       ...['--members', '4,21,24', '--rounds', '1', '--json', '--report', folder]
@@ -43,7 +43,7 @@ describe('npm run bench -- consensus', () => {
     assert(flat.messages < 1.05)
     const daemons = rows.at(-1) as ProcessRow
     const simulated = rows[0]!
-    // Four daemons are each other's neighbours: what is new comes once, and again from the others.
+    // The four daemons are neighbours: each message arrives once, and again from the others.
     assert(daemons.distinct > simulated.messages / 2 && daemons.distinct < 2 * simulated.messages)
     assert(daemons.messages > daemons.distinct && daemons.bytes > daemons.distinctBytes)
     assert(daemons.sealMs > daemons.stackMs && daemons.stackMs > 0)

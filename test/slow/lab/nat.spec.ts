@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { natObstacle } from '../../../lab/nat/lab.ts'
 import { type NatVariant, runVariant } from '../../../lab/nat/variants.ts'
 
-describe('two members behind routers that let nothing in', function () {
+describe('two members behind NATs that accept no connections', function () {
   this.timeout(300_000)
 
   before(async function () {
@@ -12,7 +12,7 @@ describe('two members behind routers that let nothing in', function () {
     this.skip()
   })
 
-  it('vote and get all blocks, through a relay or through a public member, and hear from the doctor which', async () => {
+  it('vote and fetch all blocks, through a relay or a public member, and doctor says which', async () => {
     const lines: string[] = []
     const run = (variant: NatVariant) =>
       runVariant(variant, { rounds: 1, timeoutMs: 240_000, onProgress: (line) => void lines.push(line) })

@@ -42,7 +42,7 @@ const status: StatusView = {
 }
 
 describe('the output of loam status, peers, rounds and logs', () => {
-  it('tells the status and every reason why a peer is not ready', () => {
+  it('shows the status and every reason why a peer is not ready', () => {
     const text = statusText(status)
     assert.match(text, /ready +no: 4 of 256 members connected/)
     assert.match(text, /\n +it is catching up: round 3 of 9/)
@@ -62,7 +62,7 @@ describe('the output of loam status, peers, rounds and logs', () => {
     assert.match(ready, /last sealed +none/)
   })
 
-  it('fits into 80 columns, the numbers of a large and old network too', () => {
+  it('fits into 80 columns, even with the numbers of a large, old network', () => {
     const peer: PeerView = {
       peerId: PEER,
       member: 255,
@@ -110,7 +110,7 @@ describe('the output of loam status, peers, rounds and logs', () => {
     assert.match(roundsText([unknown]), /void {2}-/)
   })
 
-  it('shows a line of the log with nothing in it that steers a terminal', () => {
+  it('strips terminal control sequences from log lines', () => {
     const line = {
       time: Date.UTC(2026, 0, 1, 12, 30),
       level: 40,
@@ -125,7 +125,7 @@ describe('the output of loam status, peers, rounds and logs', () => {
     assert(!/[\p{Cc}\p{Cf}]/u.test(text), text)
   })
 
-  it('writes times and sizes as people do', () => {
+  it('formats times and sizes for people', () => {
     assert.deepEqual([3.2, 61, 3_700, 200_000].map(timeText), ['3 s', '1 min 1 s', '1 h 1 min', '2 d 7 h'])
     assert.deepEqual([0, 999, 1_000, 1.5e9].map(sizeText), ['0 B', '999 B', '1.0 kB', '1.5 GB'])
     assert.equal(shortPeerId(PEER), '…mAmnR2nKX5')

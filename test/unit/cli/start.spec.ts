@@ -22,7 +22,7 @@ function loadedWith(...files: readonly string[]): string[] {
 }
 
 describe('the start of the command line', () => {
-  it('loads no command and nothing of the peer', () => {
+  it('loads no command and no part of the peer', () => {
     const loaded = loadedWith('cli/main')
     assert(loaded.includes('cli/commands/program'))
     assert.deepEqual(
@@ -35,7 +35,7 @@ describe('the start of the command line', () => {
     )
   })
 
-  it('loads no network for a command that asks a running peer, or makes an identity', () => {
+  it('loads no network code for a command that asks a running peer or creates an identity', () => {
     const loaded = loadedWith(
       'cli/commands/status',
       'node/base/base-progress',

@@ -8,7 +8,7 @@ describe('data/domains', () => {
     for (const name of DOMAIN_NAMES) domains.push(await loadDomain(name))
   })
 
-  it('has sixteen of them, the first four in their fixed order', () => {
+  it('has sixteen domains, the first four in a fixed order', () => {
     assert.equal(DOMAIN_NAMES.length, 16)
     assert.deepEqual(DOMAIN_NAMES.slice(0, 4), [
       'newsletters',
@@ -29,7 +29,7 @@ describe('data/domains', () => {
     }
   })
 
-  it('names the domains there are when asked for another', async () => {
+  it('lists the available domains for an unknown one', async () => {
     await assert.rejects(
       loadDomain('cooking'),
       /unknown domain "cooking": choose one of newsletters, moby-dick/

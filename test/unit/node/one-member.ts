@@ -22,16 +22,16 @@ import {
   verifyEd25519
 } from '../../../src/protocol/index.ts'
 
-/** The shipped model's folder. */
+/** The folder of the shipped model. */
 export const MODEL = join(packageRoot(), 'models', 'loam-base-1m')
 
-/** A consortium of one, in whose rounds nobody has to be waited for. */
+/** A consortium of one, whose rounds wait for nobody. */
 export interface OneMember {
   readonly identity: Identity
   readonly charter: SignedCharter
 }
 
-/** An identity's hash chain takes a second: each is made once. */
+/** An identity's hash chain takes a second, so each is made only once. */
 const made = new Map<string, Promise<OneMember & { bytes: Uint8Array }>>()
 
 /**
@@ -67,7 +67,7 @@ export function smallPair({ charter }: SignedCharter, element = 0.5): LoraPair {
   return { module, rank: 1, alpha: 2, inFeatures, outFeatures, A: filled(inFeatures), B: filled(outFeatures) }
 }
 
-/** What a trainer says of that pair. */
+/** What a trainer reports for that pair. */
 export function smallResult(pair: LoraPair): TrainingResult {
   const { blocks, byteLength, dtype: _dtype, ...description } = shardFromPair(pair)
   return {
@@ -93,7 +93,7 @@ export function smallManifest({ identity }: OneMember, context: RoundContext, pa
   }
 }
 
-/** Runs a round by the protocol alone to its seal. */
+/** Runs a round to its seal with the protocol alone. */
 export function sealRound(
   member: OneMember,
   context: RoundContext,

@@ -23,7 +23,7 @@ export function sealTogether(
   requests: readonly SignedRequest[] = []
 ): SealedRound {
   const waiting: (() => void)[] = []
-  /** Looked at when nothing else is on its way. */
+  /** Handled when nothing else is pending. */
   const timers: (() => void)[] = []
   let sealed: SealedRound | undefined
   const members = identities.map(({ signer }) => {

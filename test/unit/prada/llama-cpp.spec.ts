@@ -14,7 +14,7 @@ import { randomTable } from './table-model.ts'
 
 const SIZE = 12
 
-/** A sequence of llama.cpp's cache: what it holds counts, and evaluating goes on from there. */
+/** A sequence of llama.cpp's cache: it keeps its tokens, and evaluation continues from there. */
 function tableSequence(
   table: ReturnType<typeof randomTable>,
   error = 0
@@ -44,10 +44,10 @@ function tableSequence(
   }
 }
 
-describe('texts on sequences of llama.cpp', () => {
+describe('texts sharing sequences of llama.cpp', () => {
   const table = randomTable(3, SIZE, 2)
 
-  it('have the logits of their own prefixes, though they share fewer sequences', async () => {
+  it('have the logits of their own prefixes, although there are fewer sequences', async () => {
     const pool = createSequencePool([tableSequence(table), tableSequence(table)], SIZE, 100)
     const texts = Array.from({ length: 3 }, () => ({ text: pool.start(), ids: [] as number[] }))
     const random = createSeededRandom(1)
@@ -76,13 +76,13 @@ describe('texts on sequences of llama.cpp', () => {
     assert.deepEqual(sequence.passes, [3, 2])
   })
 
-  it('are refused beyond the context, of which llama.cpp would drop the beginning', async () => {
+  it('are refused beyond the context, where llama.cpp would drop the beginning', async () => {
     const text = createSequencePool([tableSequence(table)], SIZE, 3).start()
     await assert.rejects(text.appendRows([1, 2, 3, 4], 1), /a text of 4 tokens, at most 3/)
     assert.equal((await text.appendRows([1, 2, 3], 1)).length, 1)
   })
 
-  it('tell how far batches of other lengths lie apart', async () => {
+  it('measure the difference between batches of different lengths', async () => {
     const measured = (error: number) =>
       measureBatchError(createSequencePool([tableSequence(table, error)], SIZE, 100).start, SIZE, 100)
     assert.equal(await measured(0), 0)
@@ -93,7 +93,7 @@ describe('texts on sequences of llama.cpp', () => {
 })
 
 describe('a GGUF file', () => {
-  it('has the vocabulary of the model that it was made of', async () => {
+  it('has the vocabulary of the model it was converted from', async () => {
     const folder = join(packageRoot(), 'models/loam-base-1m')
     const base = loadBaseModel(folder)
     const { metadata } = await ggufModel(base, base.weights, 'base', 'F32')
@@ -110,7 +110,7 @@ describe('a GGUF file', () => {
     assert.deepEqual(found, readVocabulary(json, base.tokenizer))
   })
 
-  it('is refused with a tokenizer whose tokens have no bytes here', () => {
+  it('is refused with a tokenizer whose tokens have no known bytes', () => {
     assert.throws(
       () => ggufVocabulary({ model: 'bert', tokens: [] }),
       /of the kind bert: only gpt2 and llama are known/

@@ -4,8 +4,8 @@ import { VocabularyError } from '../../../src/prada/core/index.ts'
 import { createTextLogits, readVocabulary } from '../../../src/prada/models/index.ts'
 import { randomTable, tableModel } from './table-model.ts'
 
-describe('logits behind the prefixes of a text', () => {
-  it('are those of each prefix, whatever was asked before', async () => {
+describe('logits after the prefixes of a text', () => {
+  it('are those of each prefix, regardless of earlier requests', async () => {
     const size = 4
     const table = randomTable(1, size, 1)
     const texts = fc.array(fc.nat(size - 1), { minLength: 1, maxLength: 90 })
@@ -41,11 +41,11 @@ describe('logits behind the prefixes of a text', () => {
   })
 })
 
-describe('vocabulary of a tokenizer.json', () => {
+describe('the vocabulary of a tokenizer.json', () => {
   const text = (bytes: Uint8Array | undefined): string | undefined =>
     bytes && Buffer.from(bytes).toString('latin1')
 
-  it('of byte-level BPE: characters stand for bytes', () => {
+  it('of byte-level BPE maps characters to bytes', () => {
     const vocabulary = readVocabulary(
       {
         model: { type: 'BPE', vocab: { Ġa: 1, 'Ã©': 2, Ċ: 4 } },
@@ -58,7 +58,7 @@ describe('vocabulary of a tokenizer.json', () => {
     assert.equal(vocabulary.type, 'BPE, byte level')
   })
 
-  it('of SentencePiece: a sign for the space, tokens for bytes', () => {
+  it('of SentencePiece maps its space sign, and byte tokens to bytes', () => {
     const vocab = [
       ['<unk>', 0],
       ['<0x0A>', 0],
@@ -69,7 +69,7 @@ describe('vocabulary of a tokenizer.json', () => {
     assert.deepEqual(tokens.map(text), ['<unk>', '\n', ' the'])
   })
 
-  it('is refused where it is none', () => {
+  it('is refused when missing or invalid', () => {
     assert.throws(() => readVocabulary({}, { bosId: 0 }), VocabularyError)
     const odd = { model: { type: 'BPE', vocab: { '€': 0 } }, decoder: { type: 'ByteLevel' } }
     assert.throws(() => readVocabulary(odd, { bosId: 0 }), /token 0, €, is not of the byte-level alphabet/)

@@ -1,7 +1,7 @@
 import { createSeededRandom } from '../../../src/data/order/seeded-random.ts'
 import type { TokenModel } from '../../../src/prada/models/index.ts'
 
-/** Logits behind a prefix. */
+/** Logits after a prefix. */
 type Table = (prefix: readonly number[]) => Float32Array
 
 /** A number of a text's last tokens, and of a seed. */
@@ -11,7 +11,7 @@ function hash(prefix: readonly number[], seed: number): number {
   return value >>> 0
 }
 
-/** Random distributions, others behind every few tokens. */
+/** Random distributions, different after every few tokens. */
 export function randomTable(seed: number, size: number, spread: number): Table {
   return remembered(seed, (prefix) => {
     const random = createSeededRandom(hash(prefix, seed))
@@ -29,7 +29,7 @@ function remembered(seed: number, table: Table): Table {
   }
 }
 
-/** A table that lies some way off another, as a proxy does. */
+/** A table at some distance from another, like a proxy. */
 export function nearTable(table: Table, seed: number, distance: number): Table {
   return remembered(seed, (prefix) => {
     const random = createSeededRandom(hash(prefix, seed))
@@ -37,7 +37,7 @@ export function nearTable(table: Table, seed: number, distance: number): Table {
   })
 }
 
-/** A model that looks its logits up; its distributions are all that is made up of it. */
+/** A model that looks its logits up; only its distributions are invented. */
 export function tableModel(table: Table, size: number, context = 10_000): TokenModel {
   return {
     context,

@@ -23,7 +23,7 @@ describe('the larger model', () => {
     assert.ok(statSync(join(LARGE, 'model.safetensors')).size <= 24e6)
   })
 
-  it('predicts text of a domain that neither saw better than the smaller one', async () => {
+  it('predicts text of a domain that neither has seen better than the smaller one', async () => {
     const nats: number[] = []
     for (const folder of [SMALL, LARGE]) {
       const { config, weights, tokenizer } = loadBaseModel(folder)

@@ -21,7 +21,7 @@ describe('models/loam-base-1m', () => {
     assert.equal(tokenizer.bosId, 0)
   })
 
-  it('foresees a domain it never saw far better than a bigram of text of its own kind', async () => {
+  it('predicts an unseen domain far better than a bigram model of text of the same kind', async () => {
     const { weights, tokenizer, config } = loadBaseModel(FOLDER)
     const known = tokenizeDocuments(
       loadStateOfTheUnion((year) => year >= 1870 && year <= 1876),

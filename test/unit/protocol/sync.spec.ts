@@ -31,7 +31,7 @@ const idsOf = (messages: readonly Message[]) =>
   messages.map(({ id }) => Buffer.from(id).toString('hex')).sort()
 
 describe('rule 14, sync', () => {
-  it('gives exactly what the asker lacks', () => {
+  it('sends exactly what the requester lacks', () => {
     const common = [table.manifest(1), table.said(1, 'endorsement', 2, { manifest: digestOf('any') })]
     const lacking = [
       table.manifest(2),
@@ -48,7 +48,7 @@ describe('rule 14, sync', () => {
     assert.deepEqual(answered(asker, answerer).messages, [])
   })
 
-  it('gives certificates in place of the endorsements that they are made of', () => {
+  it('sends certificates in place of the endorsements that they consist of', () => {
     const manifest = table.manifest(2)
     const words = [1, 2, 3].map((member) => table.said(member, 'endorsement', 2, { manifest: manifest.id }))
     const asker = table.sit(0)
@@ -63,7 +63,7 @@ describe('rule 14, sync', () => {
     assert.deepEqual(bitsOf(syncRequest(asker.state).certified), [2])
   })
 
-  it('brings the certified manifest of an author who told the asker of another', () => {
+  it('sends the certified manifest of an author that sent the requester another one', () => {
     const real = table.manifest(2)
     const asker = table.sit(0)
     const answerer = table.sit(1)
@@ -78,7 +78,7 @@ describe('rule 14, sync', () => {
     assert.deepEqual(syncRequest(asker.state).wanted, [])
   })
 
-  it('gives nothing of another round or parent', () => {
+  it('sends nothing of another round or parent', () => {
     const answerer = table.sit(1)
     answerer.hear(table.manifest(1))
     const request = syncRequest(table.sit(0).state)
@@ -107,7 +107,7 @@ describe('rule 14, sync', () => {
     assert.ok(turns >= 3, `${turns} turns`)
   })
 
-  it('asks within its bound in the largest consortium and after hundreds of views', () => {
+  it('sends requests within their bound in the largest consortium and after hundreds of views', () => {
     const large = new ScriptedConsortium(256)
     const seat = large.sit(0)
     const heard = (messages: Slots, kind: Kind, slot: number) =>

@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { leftOpen } from '../../support/left-open.ts'
 
-describe('what keeps a test process from ending', () => {
-  it('is named: a timer with the file that set it, and a server', async () => {
+describe('handles that keep a test process from exiting', () => {
+  it('are named: a timer with the file that set it, and a server', async () => {
     const timer = setTimeout(() => undefined, 1_234_567)
     const harmless = setTimeout(() => undefined, 7_654_321).unref()
     const server = createServer().listen(0, '127.0.0.1')

@@ -6,7 +6,7 @@ import { renderSummary, sumCounts } from '../../support/test-counts.ts'
 describe('the summary of several runs', () => {
   const one = { passed: 3, failed: 1, skipped: 0, milliseconds: { '/root/a.spec.js': 1_500 } }
 
-  it('sums what they counted, and names the slowest spec files first', () => {
+  it('sums their counts, and lists the slowest spec files first', () => {
     const sum = sumCounts([
       one,
       { passed: 4, failed: 0, skipped: 2, milliseconds: { '/root/b.spec.js': 20_000 } }
@@ -21,7 +21,7 @@ describe('the summary of several runs', () => {
     ])
   })
 
-  it('says nothing of skipped tests where there are none, and names fifteen files at most', () => {
+  it('omits skipped tests if there are none, and lists fifteen files at most', () => {
     const milliseconds = Object.fromEntries(
       Array.from({ length: 40 }, (_, index) => [`/root/${index}.spec.js`, index])
     )
@@ -32,7 +32,7 @@ describe('the summary of several runs', () => {
 })
 
 describe('the output of several runs', () => {
-  it('comes whole and in order, the first as it is written', () => {
+  it('is complete and in order, the first as it is written', () => {
     const target = new PassThrough({ encoding: 'utf8' })
     const relay = new Relay(target)
     const [first, second, third] = [relay.open(), relay.open(), relay.open()]

@@ -19,7 +19,7 @@ export function copiedHome(network: () => PeerNetwork): void {
   describe('a peer whose home was copied', () => {
     const says = async (index: number, text: string) => (await network().log(index)).includes(text)
 
-    it('is not one that was killed and started again at once', async () => {
+    it('is not mistaken for a copy when it is killed and restarted at once', async () => {
       await network().kill(ORIGINAL)
       await network().startAlone(ORIGINAL)
       const round = Math.max(...EVERYBODY.map((index) => network().lastSealed(index))) + 1
@@ -30,7 +30,7 @@ export function copiedHome(network: () => PeerNetwork): void {
       }
     })
 
-    it('is told of by all four; the copy stops before it signs, and the original goes on', async () => {
+    it('is reported by all four; the copy stops before it signs, and the original continues', async () => {
       const { peers } = network().prepared
       const { home, peerId } = peers[ORIGINAL]!
       const copy = homeAt(join(network().folder, 'copy'))
@@ -63,7 +63,7 @@ export function copiedHome(network: () => PeerNetwork): void {
       await rm(copy.folder, { recursive: true })
     })
 
-    it('shows it in status, and is told what to do by doctor', async () => {
+    it('shows up in status, and gets advice from doctor', async () => {
       const { home, peerId } = network().prepared.peers[ORIGINAL]!
       for (const folder of [home.folder, network().prepared.peers[0]!.home.folder]) {
         const status = lastLine<{ copies: { peerId: string }[] }>(

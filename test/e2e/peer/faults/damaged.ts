@@ -42,7 +42,7 @@ function newest(
 /** Damages files of members. */
 export function damagedFiles(network: () => PeerNetwork): void {
   describe('a peer with damaged files', () => {
-    it('fetches the blocks again, rebuilds the round and agrees, where blocks of a stack are', async () => {
+    it('fetches damaged blocks of a stack again, rebuilds the round and agrees', async () => {
       const { peers } = network().prepared
       const { home } = peers[BLOCKS]!
       await network().until(() => network().watches[BLOCKS]!.sealed.some(({ cut }) => cut.length > 1))
@@ -64,7 +64,7 @@ export function damagedFiles(network: () => PeerNetwork): void {
         bytes[7]! ^= 1
         await writeFile(join(home.blocks, name), bytes)
       }
-      // Without the sealed round it has to stack it once more, from blocks that are all damaged.
+      // Without the sealed round it has to stack it again, from blocks that are all damaged.
       for (const each of readdirSync(home.rounds).map(Number))
         if (each >= round) await rm(roundFiles(home, each).folder, { recursive: true })
 
@@ -76,10 +76,10 @@ export function damagedFiles(network: () => PeerNetwork): void {
       assert(agree(network().watches))
     })
 
-    it('computes the norms of a round again, where their file is damaged', async () => {
+    it('recomputes the norms of a round from a damaged file', async () => {
       const { home } = network().prepared.peers[BLOCKS]!
       await network().kill(BLOCKS)
-      // A round that was built and not sealed yet is built again.
+      // A round that was built but not sealed yet is built again.
       const sealed = readdirSync(home.rounds)
         .map((round) => roundFiles(home, Number(round)))
         .filter((files) => existsSync(files.sealed) && existsSync(files.norms))
@@ -95,14 +95,14 @@ export function damagedFiles(network: () => PeerNetwork): void {
       assert(agree(network().watches))
     })
 
-    it('votes on, gets the sealed model again, and is in a later cut, where its model is', async () => {
+    it('votes on while its model is damaged, fetches the sealed one, and is in a later cut', async () => {
       const { home, peerId } = network().prepared.peers[MODEL]!
       const { sealed } = network().watches[MODEL]!
       const diverged = /"round":(\d+),"built":"[0-9a-f]{64}".*the build of this peer differs from the seal/
       let match: RegExpExecArray | null = null
       while (match === null) {
         await flipBit(newest(home, 'model')!.path)
-        // The build under way may have read the file before, or a new one is there already: then it is done again.
+        // The running build may have read the file before, or there is a new file already: then repeat.
         await network().untilSealed(network().lastSealed(MODEL) + 2, MODEL)
         match = diverged.exec(await network().log(MODEL))
       }

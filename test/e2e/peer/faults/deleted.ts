@@ -11,7 +11,7 @@ const VICTIM = 1
 /** Deletes files under a running daemon. */
 export function deletedFiles(network: () => PeerNetwork): void {
   describe('a member whose files are deleted while it runs', () => {
-    it('keeps nobody waiting, signs nothing twice, and finds its place after a restart', async () => {
+    it('delays nobody, signs nothing twice, and recovers after a restart', async () => {
       const { home } = network().prepared.peers[VICTIM]!
       await network().until(() => network().watches[VICTIM]!.progress?.phase === 'gathering')
       for (const name of readdirSync(home.blocks)) await rm(join(home.blocks, name), { force: true })

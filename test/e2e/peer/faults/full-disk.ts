@@ -20,7 +20,7 @@ export function fullDisk(
     })
 
     for (const phase of ['training', 'stacking'] satisfies Phase[]) {
-      it(`in ${phase} keeps nobody waiting, and goes on when there is room`, async () => {
+      it(`in ${phase} delays nobody, and continues once there is space`, async () => {
         const victim = network().watches[member]!
         await network().until(() => victim.progress?.phase === phase)
         disk()!.fill()
@@ -34,7 +34,7 @@ export function fullDisk(
       })
     }
 
-    it('was told of it in its log, and is ready again', async () => {
+    it('logged the full disk, and is ready again', async () => {
       assert.match(await network().log(member), /free some space/)
       const { folder } = network().prepared.peers[member]!.home
       const status = await loam('status', '--home', folder, '--json')

@@ -6,7 +6,7 @@ import { agree, type PeerNetwork } from '../peer-network.ts'
 
 const EVERYBODY = [0, 1, 2, 3]
 
-/** Process ids of a process's children, where the system tells. */
+/** Process ids of a process's children, if the system provides them. */
 function childrenOf(pid: number): number[] {
   const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
   return text.split(' ').filter(Boolean).map(Number)
@@ -14,14 +14,14 @@ function childrenOf(pid: number): number[] {
 
 /** Stops members, their trainers and all of them at once, and starts them again. */
 export function restartedPeers(network: () => PeerNetwork): void {
-  describe('peers that are stopped and started again', () => {
-    it('go on without an adapter whose trainer was killed, and with it in a later round', async function () {
+  describe('peers that are stopped and restarted', () => {
+    it('continue without the adapter of a killed trainer, and include it in a later round', async function () {
       const victim = network().watches[0]!
       if (!existsSync(`/proc/${process.pid}/task/${process.pid}/children`)) this.skip()
       const { peerId } = network().prepared.peers[0]!
       const isIn = ({ cut }: SealedReport) => cut.some((entry) => entry.peerId === peerId)
       let lost: number | undefined
-      // A few steps take a moment only: the kill may come after the last one, and is tried again in the next round.
+      // A few steps take only a moment: the kill may come after the last one, and is then retried in the next round.
       for (let last = 0; lost === undefined; ) {
         await network().until(
           () =>
@@ -41,7 +41,7 @@ export function restartedPeers(network: () => PeerNetwork): void {
     })
 
     for (const phase of ['training', 'gathering', 'deciding', 'sealing'] satisfies Phase[]) {
-      it(`end at once in ${phase} when they are asked to, and find their place again`, async () => {
+      it(`shut down at once during ${phase}, and resume after a restart`, async () => {
         const victim = network().watches[3]!
         await network().until(() => victim.progress?.phase === phase)
         const { round } = victim.progress!
@@ -53,7 +53,7 @@ export function restartedPeers(network: () => PeerNetwork): void {
       })
     }
 
-    it('find the others by what they kept in their home, after a crash in stacking too', async () => {
+    it('find each other by the addresses stored at home, after a crash during stacking too', async () => {
       const victim = network().watches[2]!
       await network().until(() => victim.progress?.phase === 'stacking')
       const { round } = victim.progress!
@@ -63,7 +63,7 @@ export function restartedPeers(network: () => PeerNetwork): void {
       assert(agree(network().watches))
     })
 
-    it('go on from their logs when all of them are killed at once, at the ports that they had', async () => {
+    it('resume from their logs on their old ports after all of them are killed at once', async () => {
       const round = Math.max(...EVERYBODY.map((index) => network().lastSealed(index))) + 1
       await network().until(() => network().watches[1]!.progress?.round === round)
       await network().until(() => network().watches[1]!.progress?.phase !== 'training')

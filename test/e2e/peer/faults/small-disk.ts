@@ -4,7 +4,7 @@ import { closeSync, cpSync, openSync, renameSync, rmSync, writeSync } from 'node
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 
-/** Room for a home, its rounds and some more. */
+/** Space for a home, its rounds and some more. */
 const DISK_MIB = 96
 
 /** A small disk that a test can fill. */
@@ -34,7 +34,7 @@ export class SmallDisk {
     return new SmallDisk(folder)
   }
 
-  /** Writes a file until the disk takes no byte more. */
+  /** Writes a file until the disk is full. */
   fill(): void {
     const file = openSync(this.#ballast, 'w')
     try {

@@ -9,18 +9,18 @@ const PHASES = ['training', 'gathering', 'deciding', 'stacking', 'sealing']
 
 /** Stops, slows and kills one member. */
 export function stoppedPeer(network: () => PeerNetwork): void {
-  describe('a peer that is stopped, slow or gone', () => {
+  describe('a peer that is paused, slow or killed', () => {
     const lastOfOthers = () => Math.max(...OTHERS.map((index) => network().lastSealed(index)))
     const isIn = (round: number) => {
       const { peerId } = network().prepared.peers[LATE]!
       const { cut } = network().watches[0]!.sealed.find((sealed) => sealed.round === round)!
       return cut.some((entry) => entry.peerId === peerId)
     }
-    /** The late one is in a cut again, that is: it has caught up, trained and been heard in time. */
+    /** The late member is in a cut again: it has caught up, trained and been heard in time. */
     const untilStacked = (after: number) =>
       network().until(() => network().watches[0]!.sealed.some(({ round }) => round > after && isIn(round)))
 
-    it('is not waited for while it is stopped (SIGSTOP), and takes part again at once when it goes on', async () => {
+    it('is not waited for while paused (SIGSTOP), and takes part again as soon as it resumes', async () => {
       const pid = network().pid(LATE)
       process.kill(pid, 'SIGSTOP')
       let stopped: number
@@ -35,7 +35,7 @@ export function stoppedPeer(network: () => PeerNetwork): void {
     })
 
     for (const phase of PHASES)
-      it(`keeps nobody waiting where it is stopped while ${phase}, and finds its place again`, async () => {
+      it(`delays nobody when paused during ${phase}, and recovers`, async () => {
         const before = lastOfOthers()
         await network().until(() => {
           const { progress } = network().watches[LATE]!
@@ -54,7 +54,7 @@ export function stoppedPeer(network: () => PeerNetwork): void {
           assert(!(await network().log(index)).includes('a member signed two conflicting messages'))
       })
 
-    it('is not waited for while it gets a tenth of the time', async () => {
+    it('is not waited for while it gets a tenth of the CPU time', async () => {
       const pid = network().pid(LATE)
       let turn = 0
       const throttle = setInterval(() => process.kill(pid, turn++ % 10 === 0 ? 'SIGCONT' : 'SIGSTOP'), 50)
@@ -69,10 +69,10 @@ export function stoppedPeer(network: () => PeerNetwork): void {
       assert(agree(network().watches))
     })
 
-    it('is not waited for when it is killed in mid-round; it catches up when it is back, and takes part again', async () => {
+    it('is not waited for when killed mid-round; after a restart it catches up and takes part', async () => {
       const victim = network().watches[LATE]!
       let killed: number
-      // Training takes a moment only: where its shard was out already, it is tried again.
+      // Training takes only a moment: if its shard was published already, repeat.
       for (;;) {
         const last = lastOfOthers()
         await network().until(() => (victim.progress?.step ?? 0) >= 1 && victim.progress!.round > last)

@@ -23,7 +23,7 @@ describe('npm run lab -- experiment and npm run lab -- scale', function () {
   })
   after(() => rm(folder, { recursive: true, force: true }))
 
-  it('compare every rule, distinguish exact ones from others, and repeat no run', async () => {
+  it('compare every rule, tell exact ones from others, and repeat no run', async () => {
     const args = ['--quick', '--rounds', '1', '--only', 'rules', '--out', folder, '--json']
     const { stdout } = await script('experiment', ...args)
     const { rows, files } = JSON.parse(stdout) as { rows: SummaryRow[]; files: string[] }
@@ -44,7 +44,7 @@ describe('npm run lab -- experiment and npm run lab -- scale', function () {
     assert.equal(await readFile(join(folder, 'experiment.jsonl'), 'utf8'), results)
   })
 
-  it('say from how many members on a stack is larger than the modules', async () => {
+  it('report the number of members at which a stack outgrows the modules', async () => {
     const { stdout } = await script('scale', '--quick', '--members', '3,30', '--out', folder, '--json')
     const { rows, full, crossings } = JSON.parse(stdout) as {
       rows: { rule: string; trainers: number; bytesShards: number }[]

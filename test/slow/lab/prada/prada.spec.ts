@@ -25,7 +25,7 @@ function lastJson(stdout: string): unknown {
   return JSON.parse(stdout.trimEnd().split('\n').at(-1)!)
 }
 
-/** As little of everything as there can be. */
+/** The minimum of everything. */
 const SMALL = ['--prompts', '2', '--tokens', '10', '--seeds', '1', '--steps-per-round', '1']
 
 describe('npm run prada', function () {
@@ -33,7 +33,7 @@ describe('npm run prada', function () {
   const folder = mkdtempSync(join(tmpdir(), 'loam-prada-'))
   after(() => rmSync(folder, { recursive: true }))
 
-  it('tells the whole story: no token differs, and everything that programs read is there', async () => {
+  it('prints its report: no token differs, and the JSON is complete', async () => {
     const report = join(folder, 'report.md')
     const { code, stdout, stderr } = await runProgram('prada.js', ...SMALL, '--report', report, '--json')
     assert.equal(code, 0, stderr)
@@ -62,7 +62,7 @@ describe('npm run prada', function () {
     assert.match(stderr, /exactness: 6 of 6 texts/)
   })
 
-  it('ends with 2 on wrong flags, and with 1 where a model is missing', async () => {
+  it('exits with 2 for invalid flags, and with 1 when a model is missing', async () => {
     assert.equal((await runProgram('prada.js', '--prompts', 'many')).code, 2)
     const { code, stderr } = await runProgram('prada.js', '--remote', join(folder, 'nothing'))
     assert.equal(code, 1)
@@ -75,7 +75,7 @@ describe('npm run lab -- prada-exactness', function () {
   const folder = mkdtempSync(join(tmpdir(), 'loam-exactness-'))
   after(() => rmSync(folder, { recursive: true }))
 
-  it('compares every token, and goes on where it was ended', async () => {
+  it('compares every token, and resumes after an interruption', async () => {
     const checkpoint = join(folder, 'exactness.jsonl')
     const args = [
       '--tokens',

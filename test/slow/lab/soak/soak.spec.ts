@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { runSoak } from '../../../../lab/soak/run-soak.ts'
 import { judgeTenths } from '../../../../lab/soak/verdict.ts'
 
-describe('npm run lab -- soak, in short', function () {
+describe('a short npm run lab -- soak', function () {
   this.timeout(240_000)
 
-  it('reads what real peers hold, tenth by tenth; files, timers and handles are flat', async () => {
+  it('measures real peers over ten parts; files, timers and handles stay flat', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'loam-soak-test-'))
     const { signal } = new AbortController()
     const tenths = await runSoak({ peers: 2, rounds: 10, samples: 1, folder, onProgress: () => {}, signal })

@@ -22,8 +22,8 @@ function countedPair(module: string, rank: number, alpha: number): LoraPair {
   return { module, rank, alpha, inFeatures: 3, outFeatures: 8, A, B }
 }
 
-describe('GGUF names and rows', () => {
-  it('are those of llama.cpp', () => {
+describe('tensor names and row order in GGUF', () => {
+  it('match llama.cpp', () => {
     const named = (module: string, layout?: GgufLayout) =>
       ggufModules(module, { ...llama, ...(layout && { layout }) })
     assert.deepEqual(named(`${layer}.q_proj`), ['blk.3.attn_q'])
@@ -36,7 +36,7 @@ describe('GGUF names and rows', () => {
     assert.throws(() => named('model.layers.0.norm'), FormatError)
   })
 
-  it('of a module that is two in GGUF are divided evenly', () => {
+  it('split a module evenly that is two tensors in GGUF', () => {
     const layout = { modules: { 'mlp.both': ['ffn_gate', 'ffn_up'] } }
     const rows = { shape: [4, 1], data: Float32Array.from([1, 2, 3, 4]) }
     assert.deepEqual(ggufParts('model.layers.1.mlp.both', rows, { ...llama, layout }), [
@@ -47,7 +47,7 @@ describe('GGUF names and rows', () => {
     assert.throws(() => ggufParts('model.layers.1.mlp.both', odd, { ...llama, layout }), /2 equal parts/)
   })
 
-  it('interleave the halves of every head of q and k, and of nothing else', () => {
+  it('interleave the halves of every head of q and k, and nothing else', () => {
     const rows = { shape: [8], data: Float32Array.from([0, 1, 2, 3, 4, 5, 6, 7]) }
     const moved = (module: string, architecture = llama) => [
       ...ggufParts(module, rows, architecture)[0]![1].data
@@ -68,7 +68,7 @@ describe('GGUF names and rows', () => {
 })
 
 describe('a GGUF adapter', () => {
-  it('is read back with what llama.cpp looks for', () => {
+  it('reads back with the keys that llama.cpp looks for', () => {
     const adapter = { pairs: [countedPair(`${layer}.q_proj`, 2, 2)] }
     const { metadata, tensors } = decodeGguf(encodeGguf(ggufLora(adapter, llama, 'mine')))
     assert.deepEqual(Object.fromEntries([...metadata].map(([key, { value }]) => [key, value])), {
@@ -85,7 +85,7 @@ describe('a GGUF adapter', () => {
     assert.deepEqual([...b.data], [0, 0, 2, 2, 1, 1, 3, 3, 4, 4, 6, 6, 5, 5, 7, 7])
   })
 
-  it('has the scale of every module, though the file knows one alpha', () => {
+  it('applies the scale of every module, although the file stores one alpha', () => {
     const shape = { module: `${layer}.v_proj`, inFeatures: 3, outFeatures: 8 }
     const other = { module: `${layer}.o_proj`, inFeatures: 3, outFeatures: 8 }
     const element = fc.integer({ min: -8, max: 8 })
@@ -104,7 +104,7 @@ describe('a GGUF adapter', () => {
     )
   })
 
-  it('needs a module', () => {
+  it('needs at least one module', () => {
     assert.throws(() => ggufLora({ pairs: [] }, llama, 'x'), FormatError)
   })
 })

@@ -6,11 +6,11 @@ import type { WeightData, WeightDtype } from '../../../../src/adapter/kernel/wei
 import { float32ToBfloat16, float32ToFloat16 } from '../../../../src/formats/elements/half-floats.ts'
 import { finiteFloat, float32Array, ordinaryFloat } from '../arbitraries.ts'
 
-/** Numbers whose products are subnormal, where a flush to zero or a fused multiply-add would show. */
+/** Numbers with subnormal products, where a flush to zero or a fused multiply-add would be visible. */
 const tinyFloat = fc.float({ min: Math.fround(-(2 ** -60)), max: Math.fround(2 ** -60), noNaN: true })
 const zeros = fc.constantFrom(0, -0)
 
-/** One kernel for all runs: what one factor leaves in its memory must not show in the next. */
+/** One kernel for all runs: leftovers of one factor in its memory must not affect the next. */
 const kernel = new MergeKernel()
 
 const NARROW = { f32: (value: number) => value, f16: float32ToFloat16, bf16: float32ToBfloat16 }
@@ -19,7 +19,7 @@ function weightOf(values: Float32Array, dtype: WeightDtype): WeightData {
   return dtype === 'f32' ? values : Uint16Array.from(values, NARROW[dtype])
 }
 
-/** Bits, each NaN alike: which NaN an overflow ends in is the processor's choice, and the round is void then. */
+/** Bits, with all NaNs equal: the NaN of an overflow depends on the processor, and the round is void then. */
 function comparable(values: WeightData): WeightData {
   if (values instanceof Uint16Array) return values
   const canonical = values.map((value) => (Number.isNaN(value) ? Number.NaN : value))
@@ -53,7 +53,7 @@ describe('the merge kernel', () => {
     tiny: tinyFloat,
     'signed zero': zeros
   })) {
-    it(`has the bits of the reference on ${name} values, in any pieces`, () => {
+    it(`matches the reference bit for bit on ${name} values, however they are divided`, () => {
       fc.assert(
         fc.property(problem(element, 21), ({ weight, A, B, rank, columns, cut }) => {
           const expected = comparable(mergeReference(weight, B, A, rank))
@@ -85,7 +85,7 @@ describe('the merge kernel', () => {
       )
     })
 
-    it(`reads and rounds every ${dtype} there is as the scalar conversion does`, () => {
+    it(`reads and rounds every ${dtype} value as the scalar conversion does`, () => {
       const all = Uint16Array.from({ length: 65536 }, (_, bits) => bits)
       // Added to every one: nothing, halves of the last place up and down (ties), and what overflows.
       for (const added of [0, 2 ** -25, -(2 ** -25), 2 ** -12, 0.5, -1, 16, 65504, 3e38]) {
@@ -104,7 +104,7 @@ describe('the merge kernel', () => {
     })
   }
 
-  it('takes shapes beyond its blocks: many rows, wide rows, a rank above both', () => {
+  it('handles shapes beyond its blocks: many rows, wide rows, a rank above both', () => {
     const values = (length: number, seed: number) =>
       Float32Array.from({ length }, (_, i) => Math.fround(Math.sin(seed + i) / (1 + (i % 7))))
     for (const [rows, columns, rank] of [

@@ -7,7 +7,7 @@ import { bitsOf, finiteFloat, float32Array } from '../arbitraries.ts'
 const kernel = new StackKernel()
 
 describe('the stack kernel', () => {
-  it('multiplies as float32 does, and sees what is not finite', () => {
+  it('multiplies as float32 does, and detects non-finite values', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 40 }).chain((length) => float32Array(length, finiteFloat)),
@@ -22,7 +22,7 @@ describe('the stack kernel', () => {
     )
   })
 
-  it('lays matrices side by side, bit for bit', () => {
+  it('concatenates matrices bit for bit', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 9 }).chain((rows) =>
@@ -48,7 +48,7 @@ describe('the stack kernel', () => {
     )
   })
 
-  it('takes what is larger than its pieces, and finds one bad element anywhere', () => {
+  it('handles input larger than its blocks, and finds one bad element anywhere', () => {
     for (const [rows, widths] of [
       [3000, [5, 8, 1]],
       [2, [9000, 13]]
@@ -70,7 +70,7 @@ describe('the stack kernel', () => {
     }
   })
 
-  it('takes finite elements for finite where their sum is not', () => {
+  it('accepts finite elements whose sum overflows', () => {
     for (const length of [3, 64, 161]) {
       const largest = new Float32Array(length).fill(3.4e38)
       const target = new Float32Array(length)

@@ -11,7 +11,7 @@ describe('the committed merge digests', () => {
     'by the optimising compiler alone': ['--no-liftoff'],
     'without AVX': ['--no-enable-avx']
   })) {
-    it(`are reached ${name}`, () => {
+    it(`are reproduced ${name}`, () => {
       const { status, stdout, stderr } = spawnSync(process.execPath, [...flags, CHECK], { encoding: 'utf8' })
       assert.equal(status, 0, stderr)
       const [, right, all] = /^(\d+) of (\d+) merges/.exec(stdout)!

@@ -42,7 +42,7 @@ function skewness(Q: Matrix, count = Q.columns): number {
 }
 
 describe('QR', () => {
-  it('gives back the matrix, with orthonormal Q and upper R', () => {
+  it('reconstructs the matrix, with orthonormal Q and upper triangular R', () => {
     fc.assert(
       fc.property(anyMatrix, (matrix) => {
         const { Q, R } = householderQr(matrix)
@@ -60,7 +60,7 @@ describe('QR', () => {
 const LAST_PLACE = 2 ** -149
 
 describe('SVD', () => {
-  it('gives back the matrix, with orthonormal factors and descending singular values', () => {
+  it('reconstructs the matrix, with orthonormal factors and descending singular values', () => {
     fc.assert(
       fc.property(anyMatrix, (matrix) => {
         const { U, sigma, V } = jacobiSvd(matrix)
@@ -74,7 +74,7 @@ describe('SVD', () => {
     )
   })
 
-  it('recovers the singular values from which a matrix was built', () => {
+  it('recovers the singular values of a constructed matrix', () => {
     const made = { rows: 3, columns: 2, data: Float64Array.of(0, 4, 0, 3, 0, 0) }
     assert.deepEqual([...jacobiSvd(made).sigma], [4, 3])
     assert.deepEqual([...jacobiSvd({ rows: 2, columns: 2, data: new Float64Array(4) }).sigma], [0, 0])
@@ -86,7 +86,7 @@ describe('SVD', () => {
     B: Float32Array.of(-2 * LAST_PLACE)
   }
 
-  it('of a product is that of the matrix it multiplies to, and cut off loses what was dropped', () => {
+  it('of a product equals that of the multiplied matrix, and truncation loses the dropped part', () => {
     const pairs = fc
       .record({
         module: fc.constant('m'),
@@ -114,7 +114,7 @@ describe('SVD', () => {
     )
   })
 
-  it('repeats bit for bit, and no function of Math but the square root rounds in it', () => {
+  it('is reproducible bit for bit, and uses no rounding function of Math but the square root', () => {
     const matrix = { rows: 20, columns: 15, data: Float64Array.from({ length: 300 }, (_, i) => (i * i) % 17) }
     assert.deepEqual(jacobiSvd(matrix), jacobiSvd({ ...matrix, data: matrix.data.slice() }))
     const folder = join(packageRoot(), 'src', 'adapter', 'linear-algebra')

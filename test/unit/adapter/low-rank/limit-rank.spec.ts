@@ -31,7 +31,7 @@ function distance(adapter: LoraAdapter, other: LoraAdapter): { missed: number; w
 }
 
 describe('limiting the rank of an adapter', () => {
-  it('says by how much the result differs', () => {
+  it('reports the relative error', () => {
     fc.assert(
       fc.property(stacks, fc.integer({ min: 1, max: 6 }), (adapter, rank) => {
         const limited = limitRank(adapter, rank)
@@ -42,7 +42,7 @@ describe('limiting the rank of an adapter', () => {
     )
   })
 
-  it('leaves modules alone that have no more', () => {
+  it('leaves modules of lower rank unchanged', () => {
     fc.assert(
       fc.property(stacks, (adapter) => {
         const { adapter: limited } = limitRank(adapter, 6)
@@ -53,7 +53,7 @@ describe('limiting the rank of an adapter', () => {
     )
   })
 
-  it('keeps no rank above that of the weights, and loses nothing by it', () => {
+  it('reduces a rank above that of the weights without loss', () => {
     fc.assert(
       fc.property(stacks, (adapter) => {
         const { adapter: limited, error } = limitRank(adapter)
@@ -66,7 +66,7 @@ describe('limiting the rank of an adapter', () => {
     )
   })
 
-  it('keeps what has a smaller rank than its factors', () => {
+  it('preserves a product whose rank is below that of its factors', () => {
     fc.assert(
       fc.property(pairOf(shapes[0]!, ordinaryFloat), (pair) => {
         const stack = { ...pair, alpha: pair.rank }
@@ -79,7 +79,7 @@ describe('limiting the rank of an adapter', () => {
     )
   })
 
-  it('refuses a scale that is not folded in, and a rank that is none', () => {
+  it('refuses a scale that is not folded in, and an invalid rank', () => {
     const [adapter] = fc.sample(stacks, { numRuns: 1, seed: 1 })
     const scaled = { pairs: adapter!.pairs.map((pair) => ({ ...pair, alpha: pair.rank + 1 })) }
     assert.throws(() => limitRank(scaled, 2), /fold the scale/)

@@ -27,8 +27,8 @@ function product({ rank, inFeatures, outFeatures, A, B }: LoraPair): Float64Arra
 
 const square = (values: Iterable<number>) => [...values].reduce((sum, value) => sum + value * value, 0)
 
-describe('the nearest pair to a change of weights', () => {
-  it('says by how much it differs, and is no further than the change itself', () => {
+describe('the nearest low-rank pair to a change of weights', () => {
+  it('reports its error, which never exceeds the change itself', () => {
     fc.assert(
       fc.property(weights, weights, fc.integer({ min: 1, max: 40 }), (before, after, rank) => {
         const { pair, whole, lost } = nearestPair('m', before, after, rank)
@@ -44,7 +44,7 @@ describe('the nearest pair to a change of weights', () => {
     )
   })
 
-  it('finds a change that has the rank, whole', () => {
+  it('recovers a change of that rank exactly', () => {
     fc.assert(
       fc.property(weights, pairOf(shape, ordinaryFloat), (before, added) => {
         const delta = product(added)
@@ -57,7 +57,7 @@ describe('the nearest pair to a change of weights', () => {
     )
   })
 
-  it('refuses weights of another shape', () => {
+  it('refuses weights of a different shape', () => {
     const [one, other] = [3, 4].map((rows) => ({ shape: [rows, 2], data: new Float32Array(2 * rows) }))
     assert.throws(() => nearestPair('m', one!, other!, 1), AdapterError)
   })

@@ -14,7 +14,7 @@ const OUT = 3
 const UNIT = 2 ** -24
 const BOUND = 1
 
-/** One column of B and one row of A, and what the attacker makes of it: itself, or itself and its negative. */
+/** One column of B and one row of A, and what the attacker sends: itself, or itself and its negative. */
 const term = fc.record({
   a: fc.array(fc.float({ min: -1, max: 1, noNaN: true }), { minLength: IN, maxLength: IN }),
   b: fc.array(fc.float({ min: -1, max: 1, noNaN: true }), { minLength: OUT, maxLength: OUT }),
@@ -23,7 +23,7 @@ const term = fc.record({
   isCancelled: fc.boolean()
 })
 
-/** A member's pair that is scaled until its factors or its update are as large as an endorsed one may be. */
+/** A member's pair, scaled until its factors or its update are as large as the bounds allow. */
 const endorsedPair = fc
   .record({
     terms: fc.array(term, { minLength: 1, maxLength: 4 }),
@@ -95,8 +95,8 @@ function exactSum(members: readonly StackMember[]): { sum: Float64Array; magnitu
 /** γ_n = n·u / (1 − n·u), the bound on n roundings in a row (Higham, lemma 3.1). */
 const gamma = (roundings: number) => (roundings * UNIT) / (1 - roundings * UNIT)
 
-describe('what the merge computes', () => {
-  it('differs from the exact sum of endorsed shards by the stated bound at most, element by element', () => {
+describe('the merge error', () => {
+  it('is within the stated bound of the exact sum of endorsed shards, element by element', () => {
     let worst = 0
     fc.assert(
       fc.property(endorsedCut, weight, (members, before) => {
@@ -115,11 +115,11 @@ describe('what the merge computes', () => {
       }),
       { numRuns: 2000 }
     )
-    // A bound that nothing comes near would be no measure.
+    // A bound that nothing approaches would be meaningless.
     assert(worst > 0.05, `the worst is ${worst} of the bound`)
   })
 
-  it('differs by γ times 4·√r times the norm bound at most, as a whole', () => {
+  it('is at most γ times 4·√r times the norm bound over all elements', () => {
     fc.assert(
       fc.property(endorsedCut, (members) => {
         const stack = stackAdapters(members)
@@ -134,7 +134,7 @@ describe('what the merge computes', () => {
     )
   })
 
-  it('is far from it where factors that cancel are let in', () => {
+  it('exceeds the bound by far when cancelling factors are let through', () => {
     const pairOf = (A: number[], B: number[], rank: number): LoraPair => ({
       module: 'm',
       rank,

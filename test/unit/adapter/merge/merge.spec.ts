@@ -4,7 +4,7 @@ import { mergeReference } from '../../../../src/adapter/kernel/merge-reference.t
 import { mergeAdapter, mergePair, mergePairInPlace } from '../../../../src/adapter/merge/merge.ts'
 import { bitsOf, float32Array, ordinaryFloat, pairOf } from '../arbitraries.ts'
 
-it('the merge takes base and stack as they are, and leaves them so', () => {
+it('the merge does not modify base or stack', () => {
   fc.assert(
     fc.property(
       pairOf({ module: 'm', inFeatures: 5, outFeatures: 3 }, ordinaryFloat).chain((pair) =>
@@ -33,13 +33,13 @@ describe('the merge', () => {
     assert.deepEqual([...mergePair(Float32Array.of(0), pair)], [0])
   })
 
-  it('says when the result overflows', () => {
+  it('reports an overflowing result', () => {
     const modules = new Map([['m', { shape: [1, 1], data: Float32Array.of(3e38) }]])
     assert(mergeAdapter(modules, { pairs: [{ ...one, A: Float32Array.of(1) }] }).finite)
     assert(!mergeAdapter(modules, { pairs: [{ ...one, A: Float32Array.of(1e38) }] }).finite)
   })
 
-  it('passes modules through that the adapter does not touch, and refuses what does not fit', () => {
+  it('passes untouched modules through, and refuses incompatible ones', () => {
     const other = { shape: [1], data: Float32Array.of(5) }
     const modules = new Map([
       ['m', { shape: [1, 1], data: Float32Array.of(1) }],

@@ -27,7 +27,7 @@ describe('the bound on factors', () => {
     )
   })
 
-  it('takes rows that are drawn alike and an update as large as the bound, at every rank', () => {
+  it('accepts evenly distributed rows, and an update as large as the bound, at every rank', () => {
     const random = createSeededRandom(1)
     for (const rank of [1, 2, 8, 32, 64]) {
       const drawn = pairWith(
@@ -47,7 +47,7 @@ describe('the bound on factors', () => {
     assert.match(factorFault(pair, 1e3)!, /^m: the factors cancel or are too large: .* above 5656\.8/)
   })
 
-  it('refuses elements and scales that float32 cannot multiply, whatever the bound', () => {
+  it('refuses elements and scales that overflow float32 products, whatever the bound', () => {
     for (const [pair, reason] of [
       [pairWith([3e36], [0], 1, 512), /^m: an element .* as large as 1\.5\d*e\+39/],
       [pairWith([0], [3e36]), /^m: an element .* as large as 3\.0\d*e\+36/],

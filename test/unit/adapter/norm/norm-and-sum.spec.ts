@@ -36,14 +36,14 @@ describe('the norm of an update', () => {
     )
   })
 
-  it('is not finite where the pair is not', () => {
+  it('is not finite when the pair is not', () => {
     const pair = oneElementPair(Number.NaN)
     assert(!Number.isFinite(updateNorm(pair)))
   })
 })
 
-describe('several stacks in one adapter', () => {
-  it('hold the sum of the products', () => {
+describe('concatenated stacks', () => {
+  it('multiply to the sum of their products', () => {
     fc.assert(
       fc.property(cut, ({ shapes, members }) => {
         const adapters: LoraAdapter[] = members.map(({ adapter }) => ({
@@ -83,7 +83,7 @@ describe('several stacks in one adapter', () => {
 })
 
 describe('digests', () => {
-  it('cover the canonical file, that of a model block by block', () => {
+  it('cover the canonical file, and a model block by block', () => {
     fc.assert(
       fc.property(anyTensors, (tensors) => {
         assert.equal(stackDigest(tensors), sha256Hex(encodeSafetensors(tensors)))

@@ -17,7 +17,7 @@ const samplePair = fc.sample(
 )[0]!
 
 describe('PEFT keys', () => {
-  it('are read back, and nothing else is', () => {
+  it('round-trip, and nothing else is parsed', () => {
     assert.equal(
       peftKey('model.layers.0.q_proj', 'A'),
       'base_model.model.model.layers.0.q_proj.lora_A.weight'
@@ -42,8 +42,8 @@ describe('PEFT keys', () => {
   })
 })
 
-describe('a peer’s adapter file', () => {
-  it('gives the adapter, its ranks, its alphas and the samples back', () => {
+describe('an adapter file', () => {
+  it('returns the adapter, its ranks, alphas and samples', () => {
     fc.assert(
       fc.property(anyAdapter, fc.integer({ min: 1, max: 2 ** 40 }), (adapter, samples) => {
         assert.deepEqual(decodeAdapterFile(encodeAdapterFile({ adapter, samples })), { adapter, samples })
@@ -51,7 +51,7 @@ describe('a peer’s adapter file', () => {
     )
   })
 
-  it('carries rank, alpha and samples as decimal strings', () => {
+  it('stores rank, alpha and samples as decimal strings', () => {
     const adapter = { pairs: [{ ...samplePair, alpha: 2.5 }] }
     const { metadata } = decodeSafetensors(encodeAdapterFile({ adapter, samples: 12 }))
     assert.deepEqual(metadata, { rank: String(samplePair.rank), alpha: '2.5', samples: '12' })
@@ -76,7 +76,7 @@ describe('a peer’s adapter file', () => {
 })
 
 describe('adapter tensors', () => {
-  it('must come in pairs that fit', () => {
+  it('must come in matching pairs', () => {
     const [keyA, keyB] = [peftKey('m', 'A'), peftKey('m', 'B')]
     const tensor = (...shape: number[]) => ({
       shape,
@@ -98,7 +98,7 @@ describe('adapter tensors', () => {
 })
 
 describe('a PEFT folder', () => {
-  it('gives the adapter back, with ranks and alphas that differ by module', () => {
+  it('returns the adapter, with ranks and alphas that differ by module', () => {
     fc.assert(
       fc.property(anyAdapter, fc.boolean(), (adapter, rsLora) => {
         const { config, weights } = encodePeftFolder(adapter, 'loam/base', rsLora)
@@ -110,7 +110,7 @@ describe('a PEFT folder', () => {
     )
   })
 
-  it('reads patterns that name a dotted ending, as PEFT writes them', () => {
+  it("reads rank patterns that match a module's dotted suffix, as PEFT writes them", () => {
     const adapter = { pairs: [{ ...samplePair, alpha: 7 }] }
     const { weights } = encodePeftFolder(adapter, 'base')
     const config = {
@@ -123,7 +123,7 @@ describe('a PEFT folder', () => {
     assert.deepEqual(decodePeftFolder(config, weights).adapter, adapter)
   })
 
-  it('refuses what it would read wrongly', () => {
+  it('refuses what it would misread', () => {
     const { config, weights } = encodePeftFolder({ pairs: [samplePair] }, 'base')
     const cases: [Record<string, unknown>, RegExp][] = [
       [{ peft_type: 'IA3' }, /peft_type/],

@@ -28,8 +28,8 @@ const withTensor = (key: string): Uint8Array => {
   return encodeSafetensors(more)
 }
 
-describe('adapters that other programs saved', () => {
-  it('are read whatever their keys were wrapped in', () => {
+describe('adapters saved by other programs', () => {
+  it('are read with any wrapper prefix in their keys', () => {
     for (const rename of [
       (key: string) => key.replace('base_model.model.', ''),
       (key: string) => key.replace('.weight', '.default.weight'),
@@ -44,7 +44,7 @@ describe('adapters that other programs saved', () => {
     assert.deepEqual(readForeignKey('a.lora_A.x.weight'), { module: 'a', factor: 'A', adapterName: 'x' })
   })
 
-  it('are refused where a tensor is more than a factor', () => {
+  it('are refused with tensors that are not LoRA factors', () => {
     for (const [key, message] of [
       [
         'base_model.model.lm_head.weight',
@@ -80,7 +80,7 @@ describe('adapters that other programs saved', () => {
     }
   })
 
-  it('have ranks and alphas by patterns that are regular expressions', () => {
+  it('may give ranks and alphas by regular expression', () => {
     const config = {
       ...PLAIN,
       rank_pattern: { '^model\\.layers\\.0\\..*_proj': 5, '(?P<kind>q)_proj': 7 },
@@ -107,7 +107,7 @@ describe('adapters that other programs saved', () => {
       assert.throws(() => readLoraConfig({ ...PLAIN, rank_pattern: { [pattern]: 4 } }), message)
   })
 
-  it('name their modules as PEFT does', () => {
+  it('select their modules as PEFT does', () => {
     const cases: [object, boolean[]][] = [
       [{ target_modules: ['q_proj'] }, [false, true, true]],
       [{ target_modules: ['proj'] }, [false, false, false]],
@@ -140,7 +140,7 @@ describe('adapters that other programs saved', () => {
     )
   })
 
-  it('say what more than plain LoRA they are', () => {
+  it('are refused by name if they are more than plain LoRA', () => {
     for (const start of [true, false, null, 'gaussian', 'eva', 'orthogonal', 'mica'])
       assert.ok(readLoraConfig({ ...PLAIN, init_lora_weights: start }))
     for (const start of ['pissa', 'pissa_niter_16', 'olora', 'OLoRA', 'corda', 'loftq', 'lora_ga', 'later'])
@@ -173,7 +173,7 @@ describe('adapters that other programs saved', () => {
       )
   })
 
-  it('of PEFT 0.21 are read with every key at its default', () => {
+  it('of PEFT 0.21 are read when every key has its default', () => {
     const config = {
       ...PLAIN,
       ...{
@@ -207,7 +207,7 @@ describe('adapters that other programs saved', () => {
     assert.deepEqual(decodePeftFolder(config, weights()).adapter, ADAPTER)
   })
 
-  it('on GPT-2 are written as PEFT wants them there', () => {
+  it('set fan_in_fan_out for GPT-2, as PEFT requires', () => {
     const fanInFanOut = (...modules: string[]): unknown =>
       encodePeftFolder({ pairs: modules.map((module) => pair(module)) }, 'base').config.fan_in_fan_out
     assert.equal(fanInFanOut('transformer.h.0.attn.c_attn', 'transformer.h.0.mlp.c_fc'), true)

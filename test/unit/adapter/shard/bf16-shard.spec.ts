@@ -8,7 +8,7 @@ const anyPair = moduleShapes.chain(([shape]) => pairOf(shape!, ordinaryFloat))
 const bytesOf = (shard: ReturnType<typeof shardFromPair>) => shard.blocks.map(({ bytes }) => bytes)
 
 describe('a bfloat16 shard', () => {
-  it('is half of float32, and every element the nearest bfloat16, ties to even', () => {
+  it('has half the size of float32, each element rounded to nearest even', () => {
     fc.assert(
       fc.property(anyPair, (pair) => {
         const shard = shardFromPair(pair, 'bf16')
@@ -22,7 +22,7 @@ describe('a bfloat16 shard', () => {
     )
   })
 
-  it('is unchanged when it is sent again', () => {
+  it('is unchanged when it is encoded again', () => {
     fc.assert(
       fc.property(anyPair, (pair) => {
         const shard = shardFromPair(pair, 'bf16')
@@ -32,7 +32,7 @@ describe('a bfloat16 shard', () => {
     )
   })
 
-  it('is refused where an element is not finite, sent or received', () => {
+  it('is refused with a non-finite element, sent or received', () => {
     const pair = oneElementPair(3.4e38)
     assert.throws(() => shardFromPair(pair, 'bf16'), /too large for bf16/)
     const shard = shardFromPair({ ...pair, A: Float32Array.of(2) }, 'bf16')

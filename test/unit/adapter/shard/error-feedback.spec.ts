@@ -47,7 +47,7 @@ describe('error feedback', () => {
   })
 
   for (const dtype of ['bf16', 'int8'] as const) {
-    it(`${dtype}: what is sent is what others read; sent and residual together are what was due`, () => {
+    it(`${dtype}: the receiver reads what was sent, and sent plus residual is the adapter plus the old residual`, () => {
       let residual: LoraAdapter | undefined
       for (let round = 0; round < 5; round++) {
         const adapter = trained(round)
@@ -65,7 +65,7 @@ describe('error feedback', () => {
           [sent.adapter, -1],
           [sent.residual, -1]
         )
-        // From the second round on the smallest parts of what is residual are let go: it has twice the rank at most.
+        // From the second round on the smallest parts of the residual are dropped: it has at most twice the rank.
         const bound = round === 0 ? 1e-5 : 0.02
         assert(updateNorm(left) <= bound * updateNorm(sum([adapter, 1])), `round ${round}`)
         assert(sent.residual.pairs[0]!.rank <= 2 * RANK)
@@ -74,7 +74,7 @@ describe('error feedback', () => {
     })
   }
 
-  it('int8: the error of a sum of rounds stays that of one round, where without it every round adds its own', () => {
+  it('int8: keeps the error of a sum of rounds at that of one round; without it the errors add up', () => {
     const adapter = trained(7)
     const rounds = 12
     const errorOf = (withFeedback: boolean) => {
@@ -92,7 +92,7 @@ describe('error feedback', () => {
     assert(errorOf(true) < 2 * one, `${errorOf(true)} against ${one} of one round`)
   })
 
-  it('holds where rank or alpha change from round to round, and ignores a module of another shape', () => {
+  it('works when rank or alpha change between rounds, and ignores a module of another shape', () => {
     const first = sendAdapter(trained(1, 5), 'int8')
     const next = trained(2, 2)
     const sent = sendAdapter(next, 'int8', first.residual)
@@ -104,7 +104,7 @@ describe('error feedback', () => {
       assert.deepEqual(sendAdapter(zero, dtype).residual, { pairs: [] }, 'an update of zero loses nothing')
   })
 
-  it('gives the same bits every time', () => {
+  it('is reproducible bit for bit', () => {
     const { residual } = sendAdapter(trained(1), 'int8')
     const once = sendAdapter(trained(2), 'int8', residual)
     assert.deepEqual(digests(once), digests(sendAdapter(trained(2), 'int8', residual)))

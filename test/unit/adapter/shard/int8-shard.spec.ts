@@ -6,7 +6,7 @@ import { bitsOf, finiteFloat, moduleShapes, oneElementPair, ordinaryFloat, pairO
 const pairsOf = (element: fc.Arbitrary<number>) => moduleShapes.chain(([shape]) => pairOf(shape!, element))
 
 describe('an int8 shard', () => {
-  it('is a quarter of float32 and the steps, and off by half a step at most', () => {
+  it('has a quarter of the size of float32 plus the steps, with an error of at most half a step', () => {
     fc.assert(
       fc.property(pairsOf(ordinaryFloat), (pair) => {
         const shard = shardFromPair(pair, 'int8')
@@ -27,7 +27,7 @@ describe('an int8 shard', () => {
     )
   })
 
-  it('is stable: shards of the same levels have the same bits', () => {
+  it('is stable: shards with the same levels have the same bits', () => {
     fc.assert(
       fc.property(pairsOf(finiteFloat), (pair) => {
         const first = shardFromPair(pair, 'int8')
@@ -64,7 +64,7 @@ describe('an int8 shard', () => {
     assert.deepEqual([...back.B], [Math.fround(-127 * step), 254])
   })
 
-  it('is refused if a step is negative or not finite, or a product is not finite', () => {
+  it('is refused if a step is negative or not finite, or a product overflows', () => {
     const pair = oneElementPair(1)
     const shard = shardFromPair(pair, 'int8')
     for (const step of [Number.NaN, -1, Number.POSITIVE_INFINITY, 3e38]) {

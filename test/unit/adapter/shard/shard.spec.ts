@@ -14,7 +14,7 @@ import { bitsOf, finiteFloat, moduleShapes, pairOf } from '../arbitraries.ts'
 const anyPair = moduleShapes.chain(([shape]) => pairOf(shape!, finiteFloat))
 
 describe('a shard', () => {
-  it('is A then B, little-endian', () => {
+  it('stores A, then B, little-endian', () => {
     const pair = {
       module: 'm',
       rank: 1,
@@ -30,7 +30,7 @@ describe('a shard', () => {
     assert.deepEqual(blocks, [{ digest: sha256Hex(bytes), bytes }])
   })
 
-  it('becomes the same pair again, bit for bit', () => {
+  it('decodes to the same pair, bit for bit', () => {
     fc.assert(
       fc.property(anyPair, (pair) => {
         const shard = shardFromPair(pair)
@@ -45,7 +45,7 @@ describe('a shard', () => {
     )
   })
 
-  it('of more than a block is cut at 1 MiB, with the digest of every block', () => {
+  it('is divided into blocks of 1 MiB, each with its digest', () => {
     const [rank, inFeatures, outFeatures] = [16, 20_000, 16_001]
     const A = Float32Array.from({ length: rank * inFeatures }, (_, i) => i)
     const B = Float32Array.from({ length: rank * outFeatures }, (_, i) => -i)

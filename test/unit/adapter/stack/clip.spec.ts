@@ -5,7 +5,7 @@ import { clipToMedian, medianNorm } from '../../../../src/adapter/stack/clip.ts'
 import { cut } from '../arbitraries.ts'
 
 describe('clipping', () => {
-  it('holds every module to its bound, and leaves what is within it', () => {
+  it('limits every module to its bound, and leaves smaller ones unchanged', () => {
     fc.assert(
       fc.property(cut, fc.double({ min: 0.01, max: 100, noNaN: true }), ({ members }, factor) => {
         const boundOf = (module: string) => {
@@ -20,7 +20,7 @@ describe('clipping', () => {
             const before = members[index]!.adapter.pairs[i]!
             const bound = boundOf(pair.module)
             if (updateNorm(before) <= bound) assert.equal(pair, before)
-            // Smaller factors may be subnormal, which rounds them coarsely.
+            // Smaller factors may be subnormal and thus coarsely rounded.
             else if (bound >= 0.01) assert(Math.abs(updateNorm(pair) - bound) <= 1e-3 * bound)
           }
         }
@@ -28,7 +28,7 @@ describe('clipping', () => {
     )
   })
 
-  it('by the median takes a scaled member down to the others, whatever order they come in', () => {
+  it('by the median scales an outlier down to the others, in any order of members', () => {
     const member = (author: number, size: number) => ({
       author: Uint8Array.of(author),
       samples: 1,
@@ -55,7 +55,7 @@ describe('clipping', () => {
     assert.deepEqual(clipToMedian([...given].reverse(), 2), [...clipped].reverse())
   })
 
-  it('takes the lower median of what is not 0', () => {
+  it('takes the lower median of the norms that are not 0', () => {
     for (const [norms, median] of [
       [[], 0],
       [[0, 0], 0],

@@ -54,7 +54,7 @@ describe('the cap on samples', () => {
     }
   })
 
-  it('leaves shares that sum to 1 and are whole numbers over their sum', () => {
+  it('makes shares that sum to 1, each a whole number over their sum', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 1, max: 1e6 }), { minLength: 1, maxLength: 20 }), (samples) => {
         const capped = cappedSamples(samples)
@@ -71,7 +71,7 @@ describe('the cap on samples', () => {
 })
 
 describe('the FLoRA stack', () => {
-  it('gives the same bits whatever order the members come in', () => {
+  it('gives the same bits in any order of members', () => {
     fc.assert(
       fc.property(
         cut.chain(({ members }) =>
@@ -90,7 +90,7 @@ describe('the FLoRA stack', () => {
     )
   })
 
-  it('clipped, holds each member to the median norm of its module, in any order', () => {
+  it('clipped, limits each member to the median norm of its module, in any order', () => {
     fc.assert(
       fc.property(cut, ({ members }) => {
         const { adapter, tensors } = stackAdapters(members, { clip: 'median' })
@@ -109,7 +109,7 @@ describe('the FLoRA stack', () => {
     )
   })
 
-  it('clipped, has the bits of the plain stack where nobody is above the median and weights are even', () => {
+  it('clipped, equals the plain stack bit for bit when nobody exceeds the median and weights are equal', () => {
     const members = [1, 2, 3].map((author) => ({
       author: Uint8Array.of(author),
       samples: 5,
@@ -133,7 +133,7 @@ describe('the FLoRA stack', () => {
     for (const size of [1, 10, 1024]) assert(Math.abs(of(size) - 0.5) < 1e-6)
   })
 
-  it('clipped, leaves an update alone in its module as large as its norm bound lets it be, at its share', () => {
+  it('clipped, applies only the norm bound to an update that is alone in its module', () => {
     const members = [1, 2, 3, 4].map((author) => ({
       author: Uint8Array.of(author),
       samples: 10,
@@ -181,7 +181,7 @@ describe('the FLoRA stack', () => {
     )
   })
 
-  it('keeps a single member of scale 1 bit for bit', () => {
+  it('preserves a single member of scale 1 bit for bit', () => {
     fc.assert(
       fc.property(cut, ({ members }) => {
         const { author, samples, adapter } = members[0]!
@@ -195,7 +195,7 @@ describe('the FLoRA stack', () => {
     )
   })
 
-  it('orders by unsigned bytes, folds the scale into A and divides by the whole cut where a module is missing', () => {
+  it('orders authors by unsigned bytes, folds the scale into A, and divides by the whole cut when a module is missing', () => {
     const high = {
       author: Uint8Array.of(0x80),
       samples: 3,
@@ -214,7 +214,7 @@ describe('the FLoRA stack', () => {
     assert.deepEqual(tensors.get('base_model.model.m.lora_B.weight')!.shape, [1, 3])
   })
 
-  it('says when a coefficient or an element is not finite', () => {
+  it('reports a coefficient or element that is not finite', () => {
     const member = (alpha: number, a: number) => ({
       author: Uint8Array.of(1),
       samples: 1,

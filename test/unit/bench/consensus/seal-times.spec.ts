@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { sealTimes } from '../../../../bench/consensus/seal-times.ts'
 
-describe('the times in a log', () => {
+describe('the times read from a log', () => {
   it('are those of the last certificate before each seal, and of the seal', () => {
     const certified = (time: number) => ({ time, topic: 'rounds', author: 1, msg: 'a manifest is certified' })
     const sealed = (time: number, round: number) => ({ time, topic: 'rounds', round, msg: 'sealed' })

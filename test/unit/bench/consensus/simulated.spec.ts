@@ -6,7 +6,7 @@ describe('the cost of a simulated round', () => {
   const broadcasts = (trainers: number, voters: number) => trainers + trainers * voters + 4 * voters + 1
   const received = (sent: number, members: number) => Number(((sent * (members - 1)) / members).toFixed(1))
 
-  it('is what the rules send, and five delays from the last certificate to the seal', () => {
+  it('matches the messages that the rules send, with five delays from the last certificate to the seal', () => {
     for (const members of [4, 7]) {
       const { whole, votePath } = measureSimulated({ members, rounds: 2 })
       assert.equal(whole.messages, received(broadcasts(members, members), members))
@@ -17,7 +17,7 @@ describe('the cost of a simulated round', () => {
     }
   })
 
-  it('follows the drawn members, however many there are', () => {
+  it('depends on the drawn members only, not on the size of the consortium', () => {
     for (const members of [12, 48]) {
       const { whole } = measureSimulated({ members, drawn: 4, rounds: 2 })
       assert.equal(whole.messages, received(broadcasts(4, 4), members))

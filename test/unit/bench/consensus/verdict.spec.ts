@@ -16,7 +16,7 @@ function row(changes: Partial<CostRow>): CostRow {
 }
 
 describe('the verdict on costs', () => {
-  it('finds nothing wrong with five delays and flat costs', () => {
+  it('passes five delays and flat costs', () => {
     const rows = [
       row({ mode: 'simulated', members: 4 }),
       row({ mode: 'vote-path', members: 4, delays: 3 }),
@@ -35,12 +35,12 @@ describe('the verdict on costs', () => {
     assert.match(judgeRows([row({}), row({ members: 1000, messages: 600 })]).faults.join(), /messages/)
   })
 
-  it('names every row that takes another number of delays', () => {
+  it('names every row with another number of delays', () => {
     const rows = [row({ delays: 6 }), row({ mode: 'vote-path', delays: 5 }), row({ delays: null })]
     assert.equal(judgeRows(rows).faults.length, 3)
   })
 
-  it('calls nothing flat that it cannot compare', () => {
+  it('does not call costs flat without two rows to compare', () => {
     assert.equal(judgeRows([row({})]).flat, null)
     assert.equal(judgeRows([row({}), row({})]).flat, null)
   })

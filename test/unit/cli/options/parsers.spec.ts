@@ -9,8 +9,8 @@ import {
 } from '../../../../src/cli/options/parsers.ts'
 import { UsageError } from '../../../../src/cli/terminal/usage-error.ts'
 
-describe('options of the command line', () => {
-  it('take integers in their range, written in digits, and nothing else', () => {
+describe('parsers of command-line options', () => {
+  it('accept decimal integers in their range, and nothing else', () => {
     const parse = integer('--steps', 2, 100)
     fc.assert(fc.property(fc.integer({ min: 2, max: 100 }), (value) => parse(String(value)) === value))
     for (const text of ['1', '101', '-3', '2.5', '1e1', '0x10', '', ' ', '3 ', 'x', 'Infinity'])
@@ -25,7 +25,7 @@ describe('options of the command line', () => {
     assert.throws(() => integer('--steps', 1)('9007199254740993'), UsageError)
   })
 
-  it('take positive numbers, and nothing else', () => {
+  it('accept positive numbers, and nothing else', () => {
     const parse = positiveNumber('--alpha')
     fc.assert(
       fc.property(
@@ -37,14 +37,14 @@ describe('options of the command line', () => {
       assert.throws(() => parse(text), UsageError)
   })
 
-  it('take numbers from 0, and shares up to 1', () => {
+  it('accept numbers from 0, and shares up to 1', () => {
     assert.deepEqual(['0', '0.5', '7'].map(nonNegativeNumber('--x')), [0, 0.5, 7])
     assert.throws(() => nonNegativeNumber('--x')('-1'), /--x must be a non-negative number, got "-1"/)
     assert.deepEqual(['0.5', '1'].map(share('--x')), [0.5, 1])
     for (const text of ['0', '1.5', '']) assert.throws(() => share('--x')(text), UsageError)
   })
 
-  it('take lists with or without spaces', () => {
+  it('accept lists with or without spaces', () => {
     assert.deepEqual(commaSeparated(' q_proj, v_proj,,'), ['q_proj', 'v_proj'])
     assert.deepEqual(commaSeparated(''), [])
   })

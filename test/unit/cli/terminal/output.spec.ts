@@ -26,8 +26,8 @@ function written(print: () => void): string {
 const hostile = 'a\u001b]0;owned\u0007\r\u009b2J\u007f\u202eb'
 const shown = 'a\\u001b]0;owned\\u0007\\u000d\\u009b2J\\u007f\\u202eb'
 
-describe('what is printed for people', () => {
-  it('escapes what would control the terminal', () => {
+describe('terminal output', () => {
+  it('escapes terminal control characters', () => {
     assert.equal(
       written(() => printResult({}, {}, () => hostile)),
       `${shown}\n`
@@ -46,7 +46,7 @@ describe('what is printed for people', () => {
     )
   })
 
-  it('says of a bare system error what to do', () => {
+  it('adds advice to a bare system error', () => {
     for (const [code, advice] of [
       ['ENOSPC', 'the disk is full: free some space'],
       ['EROFS', 'the disk is read-only: choose another folder, or mount it for writing']
@@ -68,7 +68,7 @@ describe('what is printed for people', () => {
     )
   })
 
-  it('leaves every other text as it is', () => {
+  it('leaves every other text unchanged', () => {
     const plain = 'Zürich — 東京 👩‍🔬\tx\n  second line'
     assert.equal(
       written(() => printText(plain)),
@@ -76,7 +76,7 @@ describe('what is printed for people', () => {
     )
   })
 
-  it('holds no control character but line feeds and tabs, whatever is printed', () => {
+  it('contains no control characters but line feeds and tabs, whatever is printed', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) =>
         assert.doesNotMatch(
@@ -87,7 +87,7 @@ describe('what is printed for people', () => {
     )
   })
 
-  it('keeps what a cell of a table holds on its line', () => {
+  it('keeps a table cell on its line', () => {
     assert.equal(
       table([{ title: 'name', of: (name: string) => name }], ['a\nb', '\u001b[2J']),
       'name\na\\u000ab\n\\u001b[2J'
@@ -95,7 +95,7 @@ describe('what is printed for people', () => {
     assert.equal(printableLine('a\tb'), 'a\\u0009b')
   })
 
-  it('is as it was with --json', () => {
+  it('is not escaped with --json', () => {
     assert.equal(
       written(() => printResult({ name: hostile }, { json: true }, () => '')),
       `${JSON.stringify({ name: hostile })}\n`

@@ -6,7 +6,7 @@ const documents = (sizes: readonly number[]): TextDocument[] =>
   sizes.map((size, index) => ({ id: `document/${index}`, text: 'x'.repeat(size) }))
 
 describe('data/split/hold-out', () => {
-  it('parts every corpus into two disjoint parts, the same for the same seed', () => {
+  it('splits every corpus into two disjoint parts, the same for the same seed', () => {
     const corpora = fc
       .array(fc.integer({ min: 1, max: 3000 }), { minLength: 3, maxLength: 80 })
       .map(documents)
@@ -22,12 +22,12 @@ describe('data/split/hold-out', () => {
     )
   })
 
-  it('holds no more out once there is enough text', () => {
+  it('stops holding out once there is enough text', () => {
     const corpus = documents(Array.from({ length: 100 }, () => 1000))
     assert.equal(splitDocuments(corpus, { seed: 1, maximumCharacters: 3500 }).heldOut.length, 4)
   })
 
-  it('draws by the seed', () => {
+  it('depends on the seed', () => {
     const corpus = documents(Array.from({ length: 100 }, () => 1))
     assert.notDeepEqual(
       splitDocuments(corpus, { seed: 1 }).heldOut,

@@ -12,10 +12,10 @@ function exampleOf(number: number, length: number): TokenizedExample[] {
 const tokensOf = (examples: readonly (readonly TokenizedExample[])[]) =>
   examples.flatMap((parts) => parts.flatMap(({ ids }) => [...ids]))
 
-describe('keeping a part of a corpus back', () => {
+describe('keeping part of a corpus back', () => {
   const sizes = fc.array(fc.integer({ min: 2, max: 400 }), { minLength: 1, maxLength: 120 })
 
-  it('divides the corpus: nothing is lost, nothing is in both parts, and at most a twentieth is kept', () => {
+  it('splits the corpus without loss or overlap, and keeps back at most a twentieth', () => {
     fc.assert(
       fc.property(sizes, fc.integer({ min: 16, max: 4096 }), fc.boolean(), (lengths, tokens, isText) => {
         const examples = lengths.map((length, number) => exampleOf(number, length))
@@ -29,7 +29,7 @@ describe('keeping a part of a corpus back', () => {
     )
   })
 
-  it('keeps the same examples where others are added, but for those that come before them', () => {
+  it('keeps the same examples when others are added, except those that new ones displace', () => {
     fc.assert(
       fc.property(fc.integer({ min: 60, max: 120 }), fc.integer({ min: 1, max: 40 }), (count, added) => {
         const kept = (n: number) => {
@@ -37,7 +37,7 @@ describe('keeping a part of a corpus back', () => {
           return keepBack(examples, { tokens: 1e6, isText: false }).kept.map(({ ids }) => ids[0]!)
         }
         const after = new Set(kept(count + added))
-        // Sorted by digest: who leaves the kept part is pushed out by an addition with a smaller digest.
+        // Sorted by digest: an example only leaves the kept part if an added one has a smaller digest.
         const left = kept(count).filter((first) => !after.has(first))
         const came = [...after].filter((first) => first >= count * 10_000)
         assert(left.length <= came.length)
@@ -45,14 +45,14 @@ describe('keeping a part of a corpus back', () => {
     )
   })
 
-  it('takes no more than is measured', () => {
+  it('keeps back no more than is measured', () => {
     const examples = Array.from({ length: 1000 }, (_, number) => exampleOf(number, 101))
     const { train, kept } = keepBack(examples, { tokens: 1024, isText: true })
     assert.equal(kept.length, 11)
     assert.equal(train.length, 989)
   })
 
-  it('takes the end of each text where there are few, and nothing of few prompts and completions', () => {
+  it('takes the end of each text when there are few, and nothing of few prompts and completions', () => {
     const examples = [exampleOf(0, 4000), exampleOf(1, 8000)]
     const { train, kept } = keepBack(examples, { tokens: 1024, isText: true })
     assert.deepEqual(
@@ -69,7 +69,7 @@ describe('keeping a part of a corpus back', () => {
     assert.deepEqual(keepBack(examples, { tokens: 1024, isText: false }), { train: examples, kept: [] })
   })
 
-  it('keeps nothing where chance would decide', () => {
+  it('keeps nothing back when the sample would be too small', () => {
     const examples = Array.from({ length: 20 }, (_, number) => exampleOf(number, KEPT_BACK_TARGETS_MIN))
     assert.deepEqual(keepBack(examples, { tokens: 1024, isText: true }), { train: examples, kept: [] })
   })

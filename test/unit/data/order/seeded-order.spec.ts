@@ -10,7 +10,7 @@ describe('data/seeded-order', () => {
     for (const value of drawn) assert.ok(Number.isInteger(value) && value >= 0 && value < 2 ** 32)
   })
 
-  it('permutes: every index once', () => {
+  it('yields a permutation: every index once', () => {
     fc.assert(
       fc.property(fc.nat(300), fc.integer(), (length, seed) => {
         const sorted = [...seededPermutation(length, seed)].sort((left, right) => left - right)
@@ -33,7 +33,7 @@ describe('data/seeded-order', () => {
     for (const count of places.flat()) assert.ok(Math.abs(count - 1000) < 140, `${count} of 4000`)
   })
 
-  it('gives streams of one seed different seeds', () => {
+  it('derives different seeds for the streams of one seed', () => {
     const seeds = new Set(
       [-1, 0, 1, 2, 3].flatMap((stream) => [combineSeeds(7, stream), combineSeeds(8, stream)])
     )

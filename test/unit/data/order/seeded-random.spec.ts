@@ -4,7 +4,7 @@ import { xoshiro128StarStar } from '../../../../src/data/order/seeded-random.ts'
 import { createSeededRandom } from '../../../../src/model/index.ts'
 
 describe('seeded random numbers', () => {
-  it('are xoshiro128**: the reference written in wide integers gives the same', () => {
+  it('match a wide-integer reference of xoshiro128**', () => {
     const mask = 0xffffffffn
     const rotate = (x: bigint, k: bigint): bigint => ((x << k) | (x >> (32n - k))) & mask
     const word = fc.integer({ min: 1, max: 0xffffffff })

@@ -32,7 +32,7 @@ const settings = fc.record({
 
 describe('data/example-stream', () => {
   for (const packing of PACKINGS as readonly Packing[]) {
-    it(`${packing}: every learned token is a target exactly once an epoch, behind what stands before it`, () => {
+    it(`${packing}: every training token is a target exactly once per epoch, after its own context`, () => {
       fc.assert(
         fc.property(corpora, settings, (examples, options) => {
           const stream = createExampleStream({ examples, packing, ...options, batchSize: 1 })
@@ -67,7 +67,7 @@ describe('data/example-stream', () => {
     })
   }
 
-  it('gives batch number n whatever was asked before, and another order for every seed and epoch', () => {
+  it('returns batch n regardless of earlier calls, in another order for every seed and epoch', () => {
     fc.assert(
       fc.property(corpora, settings, fc.nat(20), (examples, options, index) => {
         const fresh = createExampleStream({ examples, packing: 'isolated', ...options })
@@ -94,7 +94,7 @@ describe('data/example-stream', () => {
     assert.notDeepEqual(epoch(1, 0), epoch(2, 0))
   })
 
-  it('puts short examples together', () => {
+  it('packs short examples together', () => {
     const examples = Array.from({ length: 8 }, (_, index) => ({
       ids: Int32Array.from({ length: 4 }, (_, place) => index * 4 + place),
       weights: Uint8Array.of(0, 1, 1, 1)
@@ -105,7 +105,7 @@ describe('data/example-stream', () => {
     assert.equal(createExampleStream({ ...options, packing: 'across' }).rows, 5)
   })
 
-  it('refuses what holds nothing to learn', () => {
+  it('refuses examples without a training target', () => {
     const options = { packing: 'none', batchSize: 1, sequenceLength: 4, seed: 1 } as const
     const lone = { ids: Int32Array.of(1), weights: Uint8Array.of(0) }
     assert.throws(() => createExampleStream({ ...options, examples: [lone] }), /nothing to learn/)

@@ -4,7 +4,7 @@ import { createBatchStream, type TextTokenizer, type TrainingBatch } from '../..
 
 const BOS = 0
 
-/** One id a character code; real enough for packing, which never looks inside. */
+/** One id per character code; realistic enough for packing, which never inspects ids. */
 const characters: TextTokenizer = {
   vocabularySize: 1000,
   bosId: BOS,
@@ -38,7 +38,7 @@ function scoredRows({
 }
 
 describe('data/packing', () => {
-  it('makes every token but the first a target once an epoch, after the token before it', () => {
+  it('makes every token but the first a target once per epoch, after the token before it', () => {
     fc.assert(
       fc.property(corpora, fc.record(sizes), (documents, { sequenceLength, seed }) => {
         // Batches of one row, so that an epoch is a whole number of steps.
@@ -64,7 +64,7 @@ describe('data/packing', () => {
     )
   })
 
-  it('gives a batch by its step alone', () => {
+  it('derives a batch from its step alone', () => {
     fc.assert(
       fc.property(corpora, fc.record(sizes), fc.nat(200), (documents, options, step) => {
         const make = () => createBatchStream({ documents, tokenizer: characters, ...options })
@@ -75,7 +75,7 @@ describe('data/packing', () => {
     )
   })
 
-  it('visits the rows of each epoch in an order of its own', () => {
+  it('visits the rows of each epoch in a different order', () => {
     const documents = [Array.from({ length: 64 }, (_, index) => index + 1)]
     const stream = createBatchStream({
       documents,

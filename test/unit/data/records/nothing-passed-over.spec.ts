@@ -10,7 +10,7 @@ const lines = (...records: unknown[]): string =>
 const QUESTION = { role: 'user', content: 'Is the tide in?' }
 const ANSWER = { role: 'assistant', content: 'It is out.' }
 
-describe('data, of which nothing is ignored silently', () => {
+describe('training data, of which nothing is ignored silently', () => {
   let folder: string
   const path = (name: string): string => join(folder, name)
   const put = async (name: string, contents: string | Uint8Array): Promise<string> => {
@@ -33,7 +33,7 @@ describe('data, of which nothing is ignored silently', () => {
   })
   afterEach(() => rm(folder, { recursive: true, force: true }))
 
-  it('refuses keys that change what a record says, and names others', async () => {
+  it('refuses keys that change what a record means, and names other unused ones', async () => {
     const alpaca = { instruction: 'Name a fish.', output: 'Cod.' }
     await refused(
       { ...alpaca, system: 'Be brief.' },
@@ -54,7 +54,7 @@ describe('data, of which nothing is ignored silently', () => {
     )
   })
 
-  it('reads system and tools of conversations, in either shape', async () => {
+  it('reads system and tools of conversations, in either form', async () => {
     const shared = {
       conversations: [
         { from: 'human', value: 'a' },
@@ -87,7 +87,7 @@ describe('data, of which nothing is ignored silently', () => {
     )
   })
 
-  it('reads parts that are text, calls, and answers without a text; refuses what is none', async () => {
+  it('reads text parts, tool calls, and answers without text; refuses other content', async () => {
     const parts = [
       { type: 'text', text: 'Is it ' },
       { type: 'text', text: 'in?' }
@@ -126,7 +126,7 @@ describe('data, of which nothing is ignored silently', () => {
     )
   })
 
-  it('learns no answer that is marked as bad, and counts records that are', async () => {
+  it('does not train on answers marked as bad, and counts such records', async () => {
     const marked = await messagesOf({
       messages: [QUESTION, { ...ANSWER, weight: 0 }, QUESTION, { ...ANSWER, train: true }]
     })
@@ -156,7 +156,7 @@ describe('data, of which nothing is ignored silently', () => {
     assert.deepEqual([examples.length, unlearned], [1, 1])
     for (const label of [0, 1])
       await refused({ prompt: 'a', completion: 'b', label }, /"label": [01] may be a class, or a verdict/)
-    // A class of texts, and one of completions that is a word.
+    // A text class, and a class of one-word completions.
     assert.equal((await read('c.jsonl', lines({ text: 'ham', label: false }))).examples.length, 1)
     assert.equal(
       (await read('d.jsonl', lines({ prompt: 'a', completion: 'b', label: 'ham' }))).examples[0]!.label,
@@ -178,7 +178,7 @@ describe('data, of which nothing is ignored silently', () => {
     await refused({ prompt: 'a', chosen: 'b', rejected: 'c' }, /preference pair/)
   })
 
-  it('asks if two formats match, unless the text is the rest of the record', async () => {
+  it('asks for --format if two formats match, unless the text repeats the rest of the record', async () => {
     const alpaca = { instruction: 'Name a fish.', output: 'Cod.' }
     const written = await read('a.jsonl', lines({ ...alpaca, text: 'Q: Name a fish.\nA: Cod.' }))
     assert.equal(written.format, 'alpaca')
@@ -193,7 +193,7 @@ describe('data, of which nothing is ignored silently', () => {
     )
   })
 
-  it('names all bad records at once, and skips as many as allowed', async () => {
+  it('reports all bad records at once, and skips as many as allowed', async () => {
     const bad = `${lines({ text: 'a' }, { text: '' })}{"text":\n${lines({ text: 'b' }, { text: '' }, 7)}`
     await assert.rejects(read('a.jsonl', bad), (error: Error) => {
       assert.match(error.message, /^4 of 6 records are invalid: .*--skip-bad 4/)
@@ -206,7 +206,7 @@ describe('data, of which nothing is ignored silently', () => {
     await assert.rejects(read('c.jsonl', bad, { skipBad: 3 }), /4 of 6 records are invalid; 3 may be skipped/)
   })
 
-  it('leaves out a folder’s descriptions, other splits and unsupported formats, and names them', async () => {
+  it('skips a folder’s descriptions, other splits and unsupported formats, and names them', async () => {
     await mkdir(path('data'))
     for (const name of [
       'README.md',
@@ -235,7 +235,7 @@ describe('data, of which nothing is ignored silently', () => {
         'cover.png'
       ]
     )
-    // Named itself, a file is read.
+    // A file named directly is read.
     assert.equal((await readExamples(path('data/test-00000-of-00001.jsonl'))).examples.length, 1)
     await assert.rejects(readExamples(path('c.arrow')), /Arrow is not supported: write it as Parquet/)
     await rm(path('data'), { recursive: true })
@@ -246,7 +246,7 @@ describe('data, of which nothing is ignored silently', () => {
     )
   })
 
-  it('keeps notes of any name, as long as no file for training lies beside them', async () => {
+  it('keeps notes of any name unless a training file is beside them', async () => {
     await put('test-plan.md', 'Plan.')
     await put('dev notes.txt', 'Notes.')
     assert.equal((await readExamples(folder)).examples.length, 2)
@@ -254,7 +254,7 @@ describe('data, of which nothing is ignored silently', () => {
     assert.deepEqual((await readExamples(folder)).examples.length, 1)
   })
 
-  it('reads files with a byte order mark, and lines that hold U+2028', async () => {
+  it('reads files with a byte order mark, and lines that contain U+2028', async () => {
     const records = lines({ text: 'one \u2028 half' }, { text: 'two' })
     for (const [name, contents] of [
       ['a.jsonl', records],
@@ -281,7 +281,7 @@ describe('data, of which nothing is ignored silently', () => {
     await assert.rejects(read('c.jsonl.gz', 'plain'), /c\.jsonl\.gz is not a gzip file/)
   })
 
-  it('splits a CSV by the delimiter of its header, and names faults by line', async () => {
+  it('splits a CSV by the delimiter of its header, and reports faults by line', async () => {
     const semicolons = await read('a.csv', 'text;label\n"eins; zwei";a\ndrei, vier;b\n')
     assert.deepEqual(
       semicolons.examples.map(({ content }) => content.kind === 'text' && content.text),

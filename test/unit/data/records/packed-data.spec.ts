@@ -13,7 +13,7 @@ const bytes = (base64: string): Buffer => Buffer.from(base64, 'base64')
 const LINES = '{"text":"first"}\n{"text":"second"}\n'
 const POINTER = 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n'
 
-describe('packed data and Parquet', () => {
+describe('compressed data and Parquet', () => {
   let folder: string
   const path = (name: string): string => join(folder, name)
   const put = async (name: string, contents: string | Uint8Array): Promise<string> => {
@@ -34,7 +34,7 @@ describe('packed data and Parquet', () => {
   })
   afterEach(() => rm(folder, { recursive: true, force: true }))
 
-  it('reads gzip and zstd of every format of text', async () => {
+  it('reads every text format compressed with gzip or zstd', async () => {
     const { compress } = await loadZstd()
     const csv = 'instruction,output\nName a fish.,Cod.\n'
     for (const [ending, text, count] of [
@@ -55,7 +55,7 @@ describe('packed data and Parquet', () => {
       }
   })
 
-  it('reads several frames of zstd that do not say how long they are, and frames of something else', async () => {
+  it('reads concatenated zstd frames of undeclared length, and skippable frames', async () => {
     const { examples } = await read('a.jsonl.zst', bytes(ZSTD_FRAMES))
     assert.deepEqual(
       examples.map(({ content }) => content),
@@ -66,7 +66,7 @@ describe('packed data and Parquet', () => {
     )
   })
 
-  it('refuses zstd and gzip that are damaged, cut off, or named for another format', async () => {
+  it('refuses zstd and gzip files that are damaged, truncated, or named for another format', async () => {
     const zstd = bytes(ZSTD_FRAMES)
     const gzip = gzipSync(LINES)
     await refused('cut.jsonl.zst', zstd.subarray(0, -3), /is truncated: download it again/)
@@ -84,7 +84,7 @@ describe('packed data and Parquet', () => {
     await refused('zero.txt', 'a\nb\0', /:2: contains a zero byte/)
   })
 
-  it('reads no bytes beyond a frame of zstd, whatever they are', async () => {
+  it('reads or refuses, naming the file, any bytes in and after a zstd frame', async () => {
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ maxLength: 40 }), fc.nat(40), async (noise, at) => {
         const frames = bytes(ZSTD_FRAMES)
@@ -97,7 +97,7 @@ describe('packed data and Parquet', () => {
     )
   })
 
-  it('reads Parquet, group of rows by group of rows', async () => {
+  it('reads Parquet one row group at a time', async () => {
     for (const name of ['snappy', 'gzip', 'zstdGroups'] as const) {
       const { examples, format } = await read(`${name}.parquet`, bytes(PARQUET_FILES[name]))
       assert.equal(format, 'alpaca')
@@ -110,7 +110,7 @@ describe('packed data and Parquet', () => {
     }
   })
 
-  it('leaves out members of nested records that Parquet can only call null', async () => {
+  it('drops null members of nested records, which Parquet cannot leave out', async () => {
     const { examples, unread } = await read('chat.parquet', bytes(PARQUET_FILES.chat))
     const [{ content }] = examples as [(typeof examples)[number]]
     assert(content.kind === 'chat')
@@ -121,7 +121,7 @@ describe('packed data and Parquet', () => {
     assert.deepEqual([...unread], [['id', 1]])
   })
 
-  it('refuses Parquet that is damaged, cut off or packed in other ways, and bytes that are no text', async () => {
+  it('refuses Parquet files that are damaged, truncated or of another compression, and bytes that are not text', async () => {
     const whole = bytes(PARQUET_FILES.snappy)
     await refused('cut.parquet', whole.subarray(0, 300), /truncated/)
     await refused('empty.parquet', '', /truncated/)
@@ -133,9 +133,9 @@ describe('packed data and Parquet', () => {
     await refused('bytes.parquet', bytes(PARQUET_FILES.bytes), /row 2: as text, "text": .*not UTF-8 text/)
   })
 
-  it('ends with one error whatever the damage of a Parquet file, in time', async () => {
+  it('gives one error for any damage of a Parquet file, in time', async () => {
     const whole = bytes(PARQUET_FILES.zstdGroups)
-    // The first claims very many values, which would be laid out one by one.
+    // The first claims very many values, each of which would be materialised.
     for (const [at, by] of [
       [59, 0xff],
       [63, 0x80],
@@ -162,7 +162,7 @@ describe('packed data and Parquet', () => {
     assert.equal((await read('page.txt', '<html>about the web</html>')).examples.length, 1)
   })
 
-  it('reads a folder as the hub lays it out: splits for tests, cards and others named', async () => {
+  it('reads a folder in the layout of the Hugging Face hub; names test splits, cards and others', async () => {
     const parquet = bytes(PARQUET_FILES.snappy)
     await put('data/train-00000-of-00001.parquet', parquet)
     await put('data/test-00000-of-00001.parquet', parquet)
@@ -188,7 +188,7 @@ describe('packed data and Parquet', () => {
     )
   })
 
-  it('says what to do with pairs of answers', async () => {
+  it('gives advice for preference pairs', async () => {
     const pair = { chosen: 'It is out.', rejected: 'Fish.' }
     const line = (record: object): string => `${JSON.stringify(record)}\n`
     await refused('a.jsonl', line({ prompt: 'Is it in?', ...pair }), /preference pair.*"\{chosen\}"/)
@@ -197,7 +197,7 @@ describe('packed data and Parquet', () => {
     await refused('c.jsonl', line(messages), /write it as "messages"/)
   })
 
-  it('lists all reasons if every record is invalid, however many may be skipped', async () => {
+  it('lists every reason if all records are invalid, however many may be skipped', async () => {
     const file = await put('a.jsonl', '{"a":1}\n{"a":2}\n')
     await assert.rejects(readExamples(file, { skipBad: 10 }), /2 of 2 records are invalid: .*correct them/s)
   })

@@ -22,7 +22,7 @@ describe('data/records', () => {
   })
   afterEach(() => rm(folder, { recursive: true, force: true }))
 
-  it('distinguishes text, Alpaca, Dolly, ShareGPT, chat messages and completions by their keys', async () => {
+  it('tells text, Alpaca, Dolly, ShareGPT, chat messages and completions apart by their keys', async () => {
     const text = await put('a.jsonl', lines({ text: 'One.' }, { text: 'Two.', more: 1 }))
     assert.deepEqual(await contents(text), [
       { kind: 'text', text: 'One.' },
@@ -68,7 +68,7 @@ describe('data/records', () => {
     ])
   })
 
-  it('reads CSV by its header, quotes and line breaks included', async () => {
+  it('reads CSV by its header, with quotes and line breaks', async () => {
     const csv = await put('a.csv', '\ufeffinstruction,output\n"Say ""hi"",\nplease",Hi\n')
     const [example] = await contents(csv)
     assert(example?.kind === 'completion')
@@ -77,7 +77,7 @@ describe('data/records', () => {
     assert.equal((await contents(await put('c.tsv', 'text\tlabel\na, b\tx\n'))).length, 1)
   })
 
-  it('reads a folder and all under it, in the order of names', async () => {
+  it('reads a folder recursively, sorted by name', async () => {
     await mkdir(path('deep/.hidden'), { recursive: true })
     await put('b.txt', 'Second.')
     await put('a.md', '# First\n')
@@ -93,7 +93,7 @@ describe('data/records', () => {
     assert.equal(format, 'text')
   })
 
-  it('cuts a long text at empty lines, and says where each piece begins', async () => {
+  it('divides a long text at empty lines, and records where each piece begins', async () => {
     const paragraph = `${'word '.repeat(1000)}end.`
     const { examples } = await readExamples(await put('a.txt', `${paragraph}\n\n${paragraph}\n`))
     assert.deepEqual(

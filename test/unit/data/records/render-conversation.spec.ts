@@ -33,18 +33,18 @@ const learnedOf = (
   }
 }
 
-describe('a conversation in a template', () => {
-  it('that opens a thought for the answer to come: the answer is learned, the lost thought told', () => {
+describe('rendering a conversation with a template', () => {
+  it('trains on the answer when the template opens a thought before it, and notes the lost thought', () => {
     const messages = [say('user', 'Deep?'), say('assistant', '<think>I measure.</think>Yes.')]
     assert.deepEqual(learnedOf(messages), { learned: [['Yes.</s>']], notes: ['thoughts'] })
-    // An answer that begins like the mark of a thought.
+    // An answer that begins like the marker of a thought.
     const marked = [say('user', 'Bold?'), say('assistant', '<the answer')]
     assert.deepEqual(learnedOf(marked).learned, [['<the answer</s>']])
     const two = [...messages, say('user', 'Wide?'), say('assistant', 'No.')]
     assert.deepEqual(learnedOf(two).learned, [['Yes.</s>', 'No.</s>']])
   })
 
-  it('may begin with an answer, even where the template needs a message', () => {
+  it('starts with an answer, even if the template needs an earlier message', () => {
     const needy = template(
       '{{ messages[0].role }}:{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}'
     )
@@ -55,7 +55,7 @@ describe('a conversation in a template', () => {
     )
   })
 
-  it('leaves out answers that are not to be learned', () => {
+  it('does not train on answers that are marked so', () => {
     const messages = [
       say('user', 'a'),
       say('assistant', 'wrong', { isLearned: false }),
@@ -65,13 +65,13 @@ describe('a conversation in a template', () => {
     assert.deepEqual(learnedOf(messages, PLAIN).learned, [['right</s>']])
   })
 
-  it('tells of a message that the template does not write', () => {
+  it('notes a message that the template does not render', () => {
     const messages = [say('system', 'Be brief.'), say('user', 'a'), say('assistant', 'b')]
     assert.deepEqual(learnedOf(messages).notes, ['messages'])
     assert.deepEqual(learnedOf(messages, PLAIN).notes, [])
   })
 
-  it('is refused where calls or tools would be lost', () => {
+  it('refuses to lose tool calls or tools', () => {
     const call = { type: 'function', function: { name: 'depth', arguments: { pool: 3 } } }
     const { content: _, ...calling } = say('assistant', '', { extra: { tool_calls: [call] } })
     const messages = [say('user', 'a'), calling, say('tool', '4'), say('assistant', 'Four.')]
@@ -88,7 +88,7 @@ describe('a conversation in a template', () => {
     assert.deepEqual(learnedOf(messages, knowing, [call]).learned, [['depth(3)</s>', 'Four.</s>']])
   })
 
-  it('begins as its template says, and a plain text with what the tokenizer puts before texts', () => {
+  it('starts as the template does, and a plain text with the tokenizer’s own prefix', () => {
     const tokenizer = {
       vocabularySize: 0x10000,
       bosId: 60,

@@ -11,7 +11,7 @@ const prose = fc
   .map((parts) => parts.join(''))
 
 describe('data/text/cut-text', () => {
-  it('cuts text into bounded pieces that are the text again', () => {
+  it('divides text into bounded pieces that join to the same text', () => {
     fc.assert(
       fc.property(prose, fc.integer({ min: 2, max: 60 }), (text, maximum) => {
         const pieces = cutText(text, maximum)
@@ -22,7 +22,7 @@ describe('data/text/cut-text', () => {
     )
   })
 
-  it('prefers an empty line to a sentence, and a sentence to a space, as the place to cut', () => {
+  it('prefers to divide at an empty line, then a sentence, then a space', () => {
     assert.deepEqual(cutText('One two. Three\n\nfour five six seven.', 25), [
       'One two. Three',
       'four five six seven.'

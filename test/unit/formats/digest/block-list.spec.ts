@@ -18,7 +18,7 @@ import { listedDigest } from './listed-digest.ts'
 const MIB = 1024 * 1024
 
 describe('the block list of a file', () => {
-  it('is the same however the bytes come, and names every block', () => {
+  it('is the same for any chunking of the input, and names every block', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 0, max: 3 * MIB + 5 }),
@@ -49,7 +49,7 @@ describe('the block list of a file', () => {
     )
   })
 
-  it('is read from a file, and fits into a block for the largest', async () => {
+  it('is read from a file, and fits into one block even for the largest', async () => {
     assert.equal(blockListBytes(LISTED_FILE_BYTES_MAX), FILE_BLOCK_BYTES)
     const folder = await mkdtemp(join(tmpdir(), 'loam-list-'))
     try {

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { decodeElements, encodeElements, rangeFault } from '../../../../src/formats/index.ts'
 
 describe('the range of an element format', () => {
-  it('ends exactly where a written value is no longer finite when read', () => {
+  it('ends exactly where an encoded value decodes to a non-finite one', () => {
     const value = fc.oneof(
       fc.float(),
       fc.constantFrom(65_504, 65_519.99, 65_520, -65_520, 3.3895e38, 3.3961e38, -3.3961e38)

@@ -15,7 +15,7 @@ const formats = [
 
 for (const { name, widen, narrow, infinity } of formats) {
   describe(name, () => {
-    it('comes back from float32 with the same bits, for all 65,536 patterns', () => {
+    it('round-trip through float32 with the same bits, for all 65,536 patterns', () => {
       for (let bits = 0; bits < 0x10000; bits++) {
         const value = widen(bits)
         if ((bits & 0x7fff) > infinity) assert(Number.isNaN(value) && Number.isNaN(widen(narrow(value))))
@@ -23,13 +23,13 @@ for (const { name, widen, narrow, infinity } of formats) {
       }
     })
 
-    it('rounds to the nearest pattern, ties to even', () => {
+    it('round to nearest, ties to even', () => {
       fc.assert(
         fc.property(finiteFloat, (value) => {
           const bits = narrow(value)
           const magnitude = bits & 0x7fff
           assert.equal(bits >>> 15, Object.is(value, -0) || value < 0 ? 1 : 0)
-          // Half-way points above and below, in float64; beyond the largest number the next step stands for infinity.
+          // Half-way points above and below, in float64; beyond the largest number the next step is infinity.
           const step = (index: number) =>
             index === infinity ? 2 * widen(infinity - 1) - widen(infinity - 2) : widen(index)
           const [x, even] = [Math.abs(value), magnitude % 2 === 0]
@@ -48,7 +48,7 @@ for (const { name, widen, narrow, infinity } of formats) {
   })
 }
 
-it('half floats agree with values known by hand', () => {
+it('half floats match known values', () => {
   assert.equal(float32ToFloat16(1), 0x3c00)
   assert.equal(float32ToFloat16(65504), 0x7bff)
   assert.equal(float32ToFloat16(65520), 0x7c00)

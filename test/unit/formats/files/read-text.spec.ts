@@ -21,7 +21,7 @@ describe('text files', () => {
     assert.equal(decodeUtf8(new TextEncoder().encode('plain'), 'x'), 'plain')
   })
 
-  it('in other encodings are named', () => {
+  it('in other encodings are reported by name', () => {
     const text = '{"a": 1}'
     for (const bytes of [
       Buffer.from(`\uFEFF${text}`, 'utf16le'),
@@ -35,7 +35,7 @@ describe('text files', () => {
     )
   })
 
-  it('that replace the intended file are reported with the remedy', () => {
+  it('that replace the intended file are reported with a remedy', () => {
     const pointer = 'version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 3\n'
     assert.throws(() => readJsonObject(write(pointer)), /file\.json is a Git LFS pointer.*git lfs pull/)
     assert.throws(

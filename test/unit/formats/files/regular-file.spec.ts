@@ -14,7 +14,7 @@ import { openWeightFile } from '../../../../src/model/weights/weight-file.ts'
 import { readCharter } from '../../../../src/node/home/charter-file.ts'
 import { readInvite } from '../../../../src/node/membership/invite-files.ts'
 
-describe('anything but a regular file', () => {
+describe('files that are not regular', () => {
   let folder: string
   before(function () {
     if (process.platform === 'win32') this.skip()
@@ -33,7 +33,7 @@ describe('anything but a regular file', () => {
     return join(folder, name)
   }
 
-  it('is refused by its path; a link to a file is one, and nothing is another matter', async () => {
+  it('are refused by path; a link to a regular file and a missing file are not', async () => {
     await writeFile(join(folder, 'file'), '')
     await symlink('file', join(folder, 'link'))
     for (const name of ['file', 'link', 'nothing']) requireRegularFile(join(folder, name))
@@ -45,7 +45,7 @@ describe('anything but a regular file', () => {
     assert.throws(() => requireRegularFile(device), /b is a device, not a regular file/)
   })
 
-  it('is refused at once as a part of a model', async () => {
+  it('are refused at once as part of a model', async () => {
     await writeFile(join(folder, 'tokenizer_config.json'), '{}')
     for (const path of [await fifo('a.json'), await endless('b.json')]) {
       assert.throws(() => readJsonObject(path), /not a regular file/)
@@ -56,7 +56,7 @@ describe('anything but a regular file', () => {
     }
   })
 
-  it('is refused at once as a charter, an invite and an adapter', async () => {
+  it('are refused at once as a charter, an invite and an adapter', async () => {
     for (const path of [await fifo('a'), await endless('b')]) {
       await assert.rejects(readCharter(path), /not a regular file/)
       await assert.rejects(readInvite(path), /not a regular file/)
@@ -66,7 +66,7 @@ describe('anything but a regular file', () => {
     await assert.rejects(readAdapterPath(folder, baseModelFolder()), /not a regular file/)
   })
 
-  it('is refused at once as data, alone and in a folder', async () => {
+  it('are refused at once as data, alone and in a folder', async () => {
     await writeFile(join(folder, 'a.txt'), 'A text.')
     for (const name of ['b.txt', 'b.jsonl', 'b.json', 'b.csv', 'b']) {
       for (const make of [fifo, endless]) {

@@ -21,7 +21,7 @@ const bytesOf = (...parts: (string | number)[]): Uint8Array =>
   Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : Buffer.of(part))))
 
 describe('UTF-8 text', () => {
-  it('comes back as it was written, whole or in pieces, without a byte order mark', async () => {
+  it('decodes to the original, whole or in chunks, without a byte order mark', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.string({ unit: 'grapheme' }).filter((text) => !text.includes('\ufeff') && !text.includes('\0')),
@@ -37,7 +37,7 @@ describe('UTF-8 text', () => {
     )
   })
 
-  it('names the line of the first invalid byte, and a possible remedy', async () => {
+  it('reports the line of the first invalid byte, and a possible remedy', async () => {
     const latin1 = bytesOf('one\nzwei \u00fc\ndrei ', 0xfc, '\nvier')
     const named = /^TextEncodingError: notes\.txt:3: is not UTF-8 text: .*iconv/
     assert.throws(() => decodeUtf8(latin1, 'notes.txt'), named)

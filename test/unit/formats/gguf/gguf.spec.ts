@@ -23,7 +23,7 @@ const tensors = new Map([
 const file: GgufFile = { metadata, tensors }
 
 describe('GGUF', () => {
-  it('comes back as it was written', () => {
+  it('round-trips', () => {
     assert.deepEqual(decodeGguf(encodeGguf(file)), file)
   })
 
@@ -77,7 +77,7 @@ describe('GGUF', () => {
     assert.throws(() => encodeGguf({ metadata, tensors: long }), /at most 63 bytes/)
   })
 
-  it('reads damaged bytes as values or as one kind of error, never further than they go', () => {
+  it('decodes damaged bytes to values or one kind of error, and never reads past the end', () => {
     const bytes = encodeGguf(file)
     for (let length = 0; length < bytes.length - 32; length += 7)
       assert.throws(() => decodeGguf(bytes.subarray(0, length)), { name: 'FormatError' })

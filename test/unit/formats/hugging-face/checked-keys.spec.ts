@@ -11,8 +11,8 @@ const TABLE = {
   }
 }
 
-describe('keys of other programs', () => {
-  it('are used, known to be harmless, or named', () => {
+describe('configuration keys of other programs', () => {
+  it('are used, known to be harmless, or reported', () => {
     assert.deepEqual(findUnreadKeys({ size: 3, author: 'x', warp: 1 }, TABLE), [])
     assert.deepEqual(findUnreadKeys({ warp: [2, 3], causal: true }, TABLE), [])
     assert.deepEqual(findUnreadKeys({ size: 3, warp: 4 }, TABLE), [
@@ -23,7 +23,7 @@ describe('keys of other programs', () => {
     assert.match(second!, /^settings\.json, spin: "left"/)
   })
 
-  it('may say that what they are about is absent', () => {
+  it('may mark their feature as absent', () => {
     for (const value of [null, false, '', [], {}])
       assert.deepEqual(findUnreadKeys({ gravity: value, warp: null }, TABLE), [])
     // A key that is refused unless it is true cannot be false.
@@ -31,7 +31,7 @@ describe('keys of other programs', () => {
     assert.equal(findUnreadKeys({ gravity: 0 }, TABLE).length, 1)
   })
 
-  it('of the prototype are no entries of the table', () => {
+  it('on the object prototype are not known keys', () => {
     assert.match(findUnreadKeys({ constructor: 1 }, TABLE)[0]!, /does not know/)
   })
 })

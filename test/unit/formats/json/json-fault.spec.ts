@@ -25,8 +25,8 @@ function isJson(text: string): boolean {
   }
 }
 
-describe('the place at which a text stops being JSON', () => {
-  it('is found exactly where JSON.parse refuses the text', () => {
+describe('the location of a JSON syntax error', () => {
+  it('is found exactly when JSON.parse refuses the text', () => {
     fc.assert(
       fc.property(damaged, (text) => {
         assert.equal(jsonFault(text) === undefined, isJson(text), text)

@@ -22,11 +22,11 @@ const KNOWN = [
 ]
 
 describe('the patterns of a tokenizer', () => {
-  it('are those of the models that there are', () => {
+  it('of published models are accepted', () => {
     for (const pattern of KNOWN) assert.equal(patternFault(pattern), undefined, pattern)
   })
 
-  it('are refused where they can take exponential time', () => {
+  it('are refused if they can take exponential time', () => {
     const exponential = [
       '(a+)+$',
       '(a*)*$',
@@ -41,13 +41,13 @@ describe('the patterns of a tokenizer', () => {
     for (const pattern of exponential) assert.match(patternFault(pattern) ?? '', /repeated group/, pattern)
   })
 
-  it('are refused with many repeats one after the other', () => {
+  it('are refused with many consecutive repeats', () => {
     for (const pattern of ['a*a*a*a*b', 'a*(b*a*)(a*)c', '(a*a*)a*a*$', 'x|a+a+a+a+'])
       assert.match(patternFault(pattern) ?? '', /unbounded/, pattern)
     assert.equal(patternFault('a*b*c*|a*b*c*|(d*|e*|f*|g*)'), undefined)
   })
 
-  it('are refused where choices and optional parts combine in too many ways', () => {
+  it('are refused if choices and optional parts combine in too many ways', () => {
     for (const pattern of ['a?'.repeat(30) + 'a'.repeat(30), '(a|aa)'.repeat(40), 'a{0,9}'.repeat(20)])
       assert.match(patternFault(pattern) ?? '', /ways/, pattern)
     assert.match(patternFault('a{0,999}'.repeat(4)) ?? '', /unbounded/)
@@ -57,7 +57,7 @@ describe('the patterns of a tokenizer', () => {
     )
   })
 
-  it('are looked for wherever tokenizer.json has them, and refused before any text is encoded', () => {
+  it('are checked everywhere in tokenizer.json before any text is encoded', () => {
     const split = (Regex: string) => ({
       type: 'Split',
       pattern: { Regex },

@@ -21,7 +21,7 @@ function entry(begin: number, end: number, shape: string, dtype = 'F32'): string
 }
 
 describe('safetensors', () => {
-  it('writes the canonical bytes, known in full', () => {
+  it('writes the canonical bytes of a known file', () => {
     const file = encodeSafetensors(
       new Map([
         ['b', { shape: [2], data: Float32Array.of(1, -0) }],
@@ -36,7 +36,7 @@ describe('safetensors', () => {
     assert.deepEqual(Buffer.from(file), fileOf(header, data))
   })
 
-  it('gives every name, shape, bit and metadata string back, and the same file again', () => {
+  it('returns every name, shape, bit and metadata string, and writes the same file again', () => {
     fc.assert(
       fc.property(anyTensors, fc.dictionary(fc.string(), fc.string()), (tensors, metadata) => {
         const file = encodeSafetensors(tensors, { metadata })
@@ -53,7 +53,7 @@ describe('safetensors', () => {
     )
   })
 
-  it('does not depend on the order of the map, and its chunks are the file', () => {
+  it('is independent of the order of the map, and its chunks join to the file', () => {
     fc.assert(
       fc.property(anyTensors, (tensors) => {
         const file = encodeSafetensors(tensors)
@@ -63,7 +63,7 @@ describe('safetensors', () => {
     )
   })
 
-  it('reads from any offset of a larger buffer', () => {
+  it('reads at any offset in a larger buffer', () => {
     const file = encodeSafetensors(new Map([['w', { shape: [3], data: Float32Array.of(1, 2, 3) }]]))
     for (let offset = 0; offset < 4; offset++) {
       const buffer = Buffer.alloc(file.length + 8)
@@ -75,7 +75,7 @@ describe('safetensors', () => {
     }
   })
 
-  it('keeps 16-bit tensors exactly once they are 16-bit', () => {
+  it('stores 16-bit tensors exactly after the first rounding', () => {
     fc.assert(
       fc.property(anyTensors, fc.constantFrom('F16' as const, 'BF16' as const), (tensors, dtype) => {
         const file = encodeSafetensors(tensors, { dtype })
@@ -84,7 +84,7 @@ describe('safetensors', () => {
     )
   })
 
-  it('reads only the selected tensors, whatever dtype the others have', () => {
+  it('reads only the selected tensors, whatever the dtype of the others', () => {
     const file = fileOf(
       `{"mask":${entry(0, 8, '[1]', 'I64')},"w":${entry(8, 12, '[1]')}}`,
       new Uint8Array(12)
@@ -142,7 +142,7 @@ describe('safetensors', () => {
     assert.throws(() => decodeSafetensors(file, { maxHeaderBytes: 10 }), /at most 10/)
   })
 
-  it('throws nothing but SafetensorsError on mutated files', () => {
+  it('throws only SafetensorsError on mutated files', () => {
     const mutation = fc.record({
       at: fc.nat(),
       value: fc.integer({ min: 0, max: 255 }),

@@ -5,8 +5,8 @@ import type { Tensor } from '../../../../src/formats/tensor.ts'
 
 const tensor = (length: number): Tensor => ({ shape: [length], data: new Float32Array(length) })
 
-describe('a model’s weights in files', () => {
-  it('are one file without an index where they fit', () => {
+describe('splitting a model’s weights into files', () => {
+  it('writes one file without an index if the weights fit', () => {
     const tensors = new Map([
       ['b', tensor(2)],
       ['a', tensor(3)]
@@ -17,7 +17,7 @@ describe('a model’s weights in files', () => {
     })
   })
 
-  it('have the names and the index of Hugging Face where they do not', () => {
+  it('otherwise uses the file names and the index of Hugging Face', () => {
     const tensors = new Map([
       ['a', tensor(3)],
       ['b', tensor(2)],
@@ -39,7 +39,7 @@ describe('a model’s weights in files', () => {
     })
   })
 
-  it('hold every tensor once, and no file is too large unless one tensor is', () => {
+  it('writes every tensor once, and exceeds the limit only for a single larger tensor', () => {
     const lengths = fc.array(fc.integer({ min: 0, max: 9 }), { minLength: 1, maxLength: 12 })
     fc.assert(
       fc.property(lengths, fc.integer({ min: 1, max: 60 }), (all, maxBytes) => {

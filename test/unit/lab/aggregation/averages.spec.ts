@@ -23,7 +23,7 @@ function member(author: number, one: LoraPair, samples = 1): StackMember {
   return { author: Uint8Array.of(author), samples, adapter: { pairs: [one] } }
 }
 
-/** The same cut with every member's rank cut to the smallest of its module, so that fedit takes it. */
+/** The same cut with every member's rank reduced to the smallest of its module, as fedit requires. */
 function oneRank(members: readonly StackMember[]): StackMember[] {
   return members.map((each) => ({
     ...each,
@@ -63,7 +63,7 @@ const RULES = [
 
 describe('every rule without a decomposition', () => {
   for (const [rule, prepared] of RULES) {
-    it(`${rule.name} gives the same bits whatever order the members come in`, () => {
+    it(`${rule.name} gives the same bits in any order of members`, () => {
       fc.assert(
         fc.property(cut, fc.infiniteStream(fc.nat()), ({ members }, keys) => {
           const given = prepared(members)
@@ -77,7 +77,7 @@ describe('every rule without a decomposition', () => {
       )
     })
 
-    it(`${rule.name} leaves a single member's update as it is`, () => {
+    it(`${rule.name} returns a single member's update unchanged`, () => {
       fc.assert(
         fc.property(cut, ({ members }) => {
           const single = prepared(members.slice(0, 1))
@@ -87,7 +87,7 @@ describe('every rule without a decomposition', () => {
     })
   }
 
-  it('flora and ffa have no error, for any mix of ranks, modules, alphas and samples', () => {
+  it('flora and ffa are exact for any mix of ranks, modules, alphas and samples', () => {
     fc.assert(
       fc.property(cut, ({ members }) => {
         for (const [rule, given] of [
@@ -103,7 +103,7 @@ describe('every rule without a decomposition', () => {
 describe('averaging', () => {
   const members = [member(1, pair([1, 0], [1, 0])), member(2, pair([0, 1], [0, 1]))]
 
-  it('has the cross terms that stacking has not: half of each, and the error that they make', () => {
+  it('adds cross terms that stacking does not have, and half of each update', () => {
     const { adapter } = fedit.aggregate(members)
     assert.deepEqual([...adapter.pairs[0]!.A], [0.5, 0.5])
     assert.deepEqual([...adapter.pairs[0]!.B], [0.5, 0.5])
@@ -112,7 +112,7 @@ describe('averaging', () => {
     assert.equal(aggregationError(flora.aggregate(members), members), 0)
   })
 
-  it('weighs by samples, by one each, or by what a charter fixes', () => {
+  it('weights by samples, equally, or as a charter fixes', () => {
     const given = [member(1, pair([4], [4]), 3), member(2, pair([8], [8]), 2)]
     const averages = (weights?: Parameters<typeof fedit.aggregate>[1]) =>
       [...fedit.aggregate(given, weights).adapter.pairs[0]!.A][0]
@@ -135,7 +135,7 @@ describe('averaging', () => {
     assert.deepEqual([...n!.A, ...n!.B], [3, 2.5])
   })
 
-  it('of mixed ranks pads with zeros, and a member goes on from its part, in its own scale', () => {
+  it('of mixed ranks pads with zeros, and a member continues from its part, in its own scale', () => {
     const small = pair([2], [4], 1, 2)
     const large = pair([6, 8], [3, 5], 2, 4)
     const given = [member(1, small), member(2, large)]
@@ -158,7 +158,7 @@ describe('averaging', () => {
     )
   })
 
-  it('of B alone needs one A for all', () => {
+  it('of B alone needs the same A for all', () => {
     assert.throws(() => ffa.aggregate(members), /m: A differs between members/)
     assert.deepEqual(ffa.trains, ['B'])
   })

@@ -19,7 +19,7 @@ const WHOLE = { energy: 1 }
 
 describe('every rule with a residual or a decomposition', () => {
   for (const rule of [fedex, florist, flexlora]) {
-    it(`${rule.name} gives the same bits whatever order the members come in`, () => {
+    it(`${rule.name} gives the same bits in any order of members`, () => {
       fc.assert(
         fc.property(cut, ({ members }) => {
           const [one, other] = [rule.aggregate(members), rule.aggregate([...members].reverse())]
@@ -31,7 +31,7 @@ describe('every rule with a residual or a decomposition', () => {
       )
     })
 
-    it(`${rule.name} leaves a single member's update as it is`, () => {
+    it(`${rule.name} returns a single member's update unchanged`, () => {
       fc.assert(
         fc.property(cut, ({ members }) => {
           const single = members.slice(0, 1)
@@ -41,7 +41,7 @@ describe('every rule with a residual or a decomposition', () => {
     })
   }
 
-  it('fedex and florist of all the energy have no error, for any mix of ranks and modules', () => {
+  it('fedex, and florist at full energy, are exact for any mix of ranks and modules', () => {
     fc.assert(
       fc.property(cut, ({ members }) => {
         for (const rule of [fedex, florist])
@@ -50,7 +50,7 @@ describe('every rule with a residual or a decomposition', () => {
     )
   })
 
-  it("florist's error is the energy that it dropped, and that is at most what it may drop", () => {
+  it("florist's error is the energy it dropped, within the allowed share", () => {
     fc.assert(
       fc.property(cut, fc.double({ min: 0.05, max: 0.999, noNaN: true }), ({ members }, energy) => {
         const stack = flora.aggregate(members)
@@ -70,13 +70,13 @@ describe('every rule with a residual or a decomposition', () => {
         const terms = errorPerTerm(aggregate, members)
         const relative = aggregationError(aggregate, members)
         const expected = whole === 0 ? 0 : Math.sqrt(dropped / whole)
-        // Where the terms of ΔW cancel, what float32 can be held to is more than ΔW itself.
+        // If the terms of ΔW cancel, the error of float32 exceeds ΔW itself.
         assert(Math.abs(relative - expected) <= 1e-5 || terms <= 1e-6)
       })
     )
   })
 
-  it('keeps the fewest singular values that hold the energy, and one at least', () => {
+  it('keeps the fewest singular values that reach the energy, and at least one', () => {
     const sigma = Float64Array.of(3, 2, 1, 1e-13)
     assert.deepEqual(
       [0.1, 0.64, 0.65, 0.92, 0.93, 1].map((energy) => rankOfEnergy(sigma, energy)),
@@ -86,7 +86,7 @@ describe('every rule with a residual or a decomposition', () => {
     assert.throws(() => florist.aggregate([], { energy: 0 }), /energy is 0/)
   })
 
-  it('flexlora is the best of the largest rank, and cuts it for a member to its own', () => {
+  it('flexlora is the best approximation of the largest rank, truncated for each member to its own', () => {
     fc.assert(
       fc.property(cut, ({ members }) => {
         const aggregate = flexlora.aggregate(members)
@@ -106,7 +106,7 @@ describe('every rule with a residual or a decomposition', () => {
   })
 })
 
-describe('what a rule costs and what comes next', () => {
+describe('the cost of a rule, and the next start', () => {
   const members = [1, 2, 3].map((author) => ({
     author: Uint8Array.of(author),
     samples: 1,
@@ -125,7 +125,7 @@ describe('what a rule costs and what comes next', () => {
     }
   }))
 
-  it('is counted in bytes, up and down', () => {
+  it('counts bytes up and down', () => {
     const bytes = Object.fromEntries(
       [...AGGREGATION_RULES.values()].map((rule) => {
         const given =
@@ -145,14 +145,14 @@ describe('what a rule costs and what comes next', () => {
       fedit: { up, down: up },
       'zero-pad': { up, down: up },
       ffa: { up: 3 * 4 * 8, down: 3 * 4 * 8 },
-      // The residual, 4 × 6, is smaller than the three pairs it follows from.
+      // The residual, 4 × 6, is smaller than the three pairs it is derived from.
       fedex: { up, down: 3 * (pair + 4 * 24) },
       florist: { up, down: 3 * (pair / 2) },
       flexlora: { up, down: up }
     })
   })
 
-  it('is a choice: fresh, along the singular vectors, or along what was learnt, from the same model', () => {
+  it('starts fresh, along the singular vectors, or along the trained factors, all from the same model', () => {
     const aggregate = flora.aggregate(members)
     const own = members[1]!.adapter
     assert.deepEqual(nextStart(flora, aggregate, own), nextStart(flora, aggregate, own, 'fresh'))

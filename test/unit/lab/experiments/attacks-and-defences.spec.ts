@@ -16,7 +16,7 @@ function member(index: number, factor: number): StackMember {
 }
 
 describe('a poisoned member', () => {
-  it('sends a scaled update or noise of the norm it says, or the opposite', () => {
+  it('sends a scaled update or noise of the stated norm, or the negated update', () => {
     fc.assert(
       fc.property(pairs, fc.integer({ min: 0, max: 1000 }), (pair, seed) => {
         const wanted = ATTACK_SCALE * updateNorm(pair)
@@ -48,7 +48,7 @@ describe('a poisoned member', () => {
     assert.equal(flipped.inputIds, batch.inputIds)
   })
 
-  it('is refused beyond ten medians of the cut before, and not before there is one', () => {
+  it('is refused above ten medians of the previous cut, if there is one', () => {
     const before = medianNorms([member(0, 1), member(1, 2), member(2, 3)])
     assert.equal(before.get('m'), 2)
     const cut = [member(0, 1), member(1, 19), member(2, 21)]

@@ -32,7 +32,7 @@ function result(run: RunDescription, points: readonly (readonly [number, number]
 }
 
 describe('the plan of the experiment', () => {
-  it('names every run once, and the shorter one is a part of the longer', () => {
+  it('names every run once, and a shorter plan is part of a longer one', () => {
     const short = planRuns({ seeds: 1, rounds: 3, studies: STUDIES, splits: SPLITS })
     const long = planRuns({ seeds: 2, rounds: 3, studies: STUDIES, splits: SPLITS })
     const ids = long.map(runId)
@@ -40,7 +40,7 @@ describe('the plan of the experiment', () => {
     assert.ok(short.map(runId).every((id) => ids.includes(id)))
   })
 
-  it('has FedIT where all ranks are one, and zero-padding where they differ', () => {
+  it('uses FedIT when all ranks are equal, and zero-padding when they differ', () => {
     const runs = planRuns({ seeds: 1, rounds: 3, studies: ['rules'], splits: SPLITS })
     const settings = (method: string) => [
       ...new Set(runs.filter((run) => run.method === method).map(({ ranks }) => ranks))
@@ -52,7 +52,7 @@ describe('the plan of the experiment', () => {
 })
 
 describe('the summary of the experiment', () => {
-  it('has mean and deviation over the seeds, and the difference to FLoRA seed by seed', () => {
+  it('has mean and deviation over the seeds, and the difference to FLoRA per seed', () => {
     const ffa = { ...flora, method: 'ffa' }
     const rows = summarise([
       result(flora, [[3, 2]]),
@@ -68,7 +68,7 @@ describe('the summary of the experiment', () => {
     assert.deepEqual(domains, { a: 2.25, b: 4.25 })
   })
 
-  it('takes the points of the longer of two runs that repeat each other', () => {
+  it('uses the longer of two runs with the same settings', () => {
     const long = { ...flora, rounds: 20 }
     const rows = summarise([
       result(flora, [[3, 2]]),
@@ -97,7 +97,7 @@ describe('the results file of the experiment', () => {
   })
   afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
-  it('goes on after a line that a crash cut off', () => {
+  it('continues after a truncated line', () => {
     const path = join(folder, 'experiment.jsonl')
     const run = result(flora, [[3, 2]])
     opened(path).append(run)
@@ -108,7 +108,7 @@ describe('the results file of the experiment', () => {
     assert.equal(readResults(path).runs.length, 2)
   })
 
-  it('refuses to mix runs of other settings', () => {
+  it('refuses to mix runs with other settings', () => {
     const path = join(folder, 'experiment.jsonl')
     opened(path)
     assert.throws(() => opened(path, { settings: { members: 2 } }), /other settings/)

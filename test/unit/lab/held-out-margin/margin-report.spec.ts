@@ -17,7 +17,7 @@ describe('the report of the held-out margin', () => {
     ...judged('label-flipped', 2, 2, 0.7, -1)
   ]
 
-  it('counts what single members refuse, and what no quorum of four is left for', () => {
+  it('counts refusals by single members, and updates left without a quorum of four', () => {
     const [honest, flipped, ...rest] = marginRows('testnet', 4, found, 0.5)
     assert.equal(rest.length, 0)
     // The second most harmed decides: one refusal leaves a quorum of three.
@@ -29,13 +29,13 @@ describe('the report of the held-out margin', () => {
     assert.deepEqual([flipped!.leastDecisive, flipped!.refusedUpdates], [0.7, 1])
   })
 
-  it('needs the third most harmed of six: quorums are four', () => {
+  it('uses the third most harmed of six members: quorums are four', () => {
     const six = judged('targeted', 1, 2, 0.6, 0.4, 0, 0)
     const [row] = marginRows('medquad', 6, six, 0.5)
     assert.deepEqual([row!.leastDecisive, row!.refusedUpdates], [0.4, 0])
   })
 
-  it('is a table', () => {
+  it('is rendered as a table', () => {
     const text = marginMarkdown(marginRows('testnet', 4, found, 0.5), 0.5, 1024)
     assert.match(text, /\| testnet \| 2 \| honest \| 2 \| −0\.200 \| \+0\.100 \| \+0\.600 /)
   })

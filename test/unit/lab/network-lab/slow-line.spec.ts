@@ -4,7 +4,7 @@ import { type AddressInfo, connect, createServer } from 'node:net'
 import { openSlowLine } from '../../../../lab/network-lab/slow-line.ts'
 
 describe('a slow line', () => {
-  it('delivers everything in order, no sooner than a round trip and the rate allow', async () => {
+  it('delivers everything in order, no sooner than latency and rate allow', async () => {
     const echo = createServer((socket) => socket.pipe(socket))
     echo.listen(0, '127.0.0.1')
     await once(echo, 'listening')

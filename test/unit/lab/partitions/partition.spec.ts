@@ -31,7 +31,7 @@ const labelsOf = (list: readonly Labelled[]): number => new Set(list.map(({ labe
 
 describe('data/split/partition', () => {
   for (const kind of PARTITION_KINDS) {
-    it(`${kind}: gives every document to exactly one member, every member something, and repeats`, () => {
+    it(`${kind}: gives every document to exactly one member, every member at least one, reproducibly`, () => {
       fc.assert(
         fc.property(corpora, fc.integer({ min: 1, max: 12 }), fc.integer(), (corpus, members, seed) => {
           fc.pre(corpus.length >= 2 * members)
@@ -48,7 +48,7 @@ describe('data/split/partition', () => {
       )
     })
 
-    it(`${kind}: draws by the seed`, () => {
+    it(`${kind}: depends on the seed`, () => {
       const corpus = evenCorpus(5, 20)
       assert.notDeepEqual(partition(kind, corpus, 4, 1), partition(kind, corpus, 4, 2))
     })
@@ -63,7 +63,7 @@ describe('data/split/partition', () => {
     assert.deepEqual(new Set(sizes), new Set([4, 5]))
   })
 
-  it('by-class: keeps classes whole, and divides them where members are more', () => {
+  it('by-class: keeps classes whole, and divides them when there are more members', () => {
     const many = partition('by-class', evenCorpus(6, 10), 3)
     assert.deepEqual(many.map(labelsOf), [2, 2, 2])
     const few = partition('by-class', evenCorpus(2, 30), 6)
@@ -74,7 +74,7 @@ describe('data/split/partition', () => {
     )
   })
 
-  it('by-shard: a member has few classes and an equal share', () => {
+  it('by-shard: gives a member few classes and an equal share', () => {
     const lists = partition('by-shard', evenCorpus(10, 20), 10)
     for (const list of lists) {
       assert.equal(list.length, 20)
@@ -82,7 +82,7 @@ describe('data/split/partition', () => {
     }
   })
 
-  it('dirichlet: a small alpha parts the classes, a large one does not', () => {
+  it('dirichlet: a small alpha separates the classes, a large one does not', () => {
     const corpus = evenCorpus(10, 100)
     const largestShare = (alpha: number): number => {
       const lists = partition('dirichlet', corpus, 5, 3, alpha)
@@ -108,7 +108,7 @@ describe('data/split/partition', () => {
     }
   })
 
-  it('says what does not go together', () => {
+  it('refuses inconsistent settings', () => {
     const documents = evenCorpus(2, 4)
     assert.throws(
       () => partitionDocuments(documents, { kind: 'dirichlet', members: 2, seed: 1 }),

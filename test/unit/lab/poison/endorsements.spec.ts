@@ -7,7 +7,7 @@ import type { UpdateEvaluator, UpdateLossOptions } from '../../../../src/model/i
 const MARGIN = 0.5
 const LOSS = 3
 
-/** An update whose B says by how much it raises the loss of each judge. */
+/** An update whose B contains how much it raises the loss of each judge. */
 function updateOf(...harms: number[]): LoraAdapter {
   const B = Float32Array.from(harms)
   return {
@@ -26,8 +26,8 @@ const evaluator: UpdateEvaluator = {
   async dispose() {}
 }
 
-describe('endorsements of updates by the members of a poisoned federation', () => {
-  /** The authors that four members endorse, the first of which poisons. */
+describe('endorsements in a poisoned federation', () => {
+  /** The authors endorsed by four members, the first of which is a poisoner. */
   const endorsed = async (updates: readonly (LoraAdapter | undefined)[], attack: PoisonAttack) => {
     const judges = [0, 1, 2, 3].map((index) => ({
       heldOut: index === 0 ? undefined : { ids: Int32Array.of(index, 0), weights: Uint8Array.of(0, 1) }
@@ -43,23 +43,23 @@ describe('endorsements of updates by the members of a poisoned federation', () =
   }
   const harmless = updateOf(0, 0, 0, 0)
 
-  it('keep out what more than f honest members find harmful, and nothing else', async () => {
+  it('exclude only what more than f honest members find harmful', async () => {
     const twice = updateOf(0, 1, 1, 0)
     assert.deepEqual(await endorsed([twice, harmless, harmless, harmless], 'adaptive'), [1, 2, 3])
   })
 
-  it('let in what harms one member alone: its refusal cannot take the quorum away', async () => {
+  it('include what harms one member alone, as its refusal leaves a quorum', async () => {
     const targeted = updateOf(0, 2, 0, 0)
     assert.deepEqual(await endorsed([targeted, harmless, harmless, harmless], 'targeted'), [0, 1, 2, 3])
   })
 
-  it('need every honest member where colluders refuse what is honest', async () => {
+  it('need every honest member when colluders refuse honest updates', async () => {
     const unlike = updateOf(0, 0, 0, 0.6)
     assert.deepEqual(await endorsed([harmless, harmless, unlike, harmless], 'adaptive'), [0, 1, 2, 3])
     assert.deepEqual(await endorsed([harmless, harmless, unlike, harmless], 'colluding'), [0, 1, 3])
   })
 
-  it('count neither what is not sound nor a loss that is no number as harmless', async () => {
+  it('are withheld from unsound updates and from losses that are not numbers', async () => {
     const broken = updateOf(0, Number.NaN, Number.NaN, Number.NaN)
     assert.deepEqual(await endorsed([broken, undefined, harmless, harmless], 'adaptive'), [2, 3])
   })

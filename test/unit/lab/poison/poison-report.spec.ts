@@ -33,19 +33,19 @@ describe('the report on poison', () => {
     assert.match(text, /\| short \| 3 \| 10 \| 1 \| 3\.8100 \| \+0\.0010 \| \+0\.0010 \| 0\.0200 \|/)
   })
 
-  it('says which aims are reached and which are missed', () => {
+  it('lists the attacks for which the goal is met and missed', () => {
     assert.match(
       poisonMarkdown(runs),
       /reached adaptive \(\+0\.0050, 2\.5 %\); missed label-flipped \(\+0\.0300, 15\.0 %\)\./
     )
   })
 
-  it('leaves out runs with another margin than new charters have', () => {
+  it('omits runs with another margin than the default of new charters', () => {
     const other = { ...run('scaled', 'default', 3.81), margin: 0.1 }
     assert.doesNotMatch(poisonMarkdown([...runs, other]), /\| scaled \|/)
   })
 
-  it('puts each run beside that of the honest alone', () => {
+  it('compares each run with that of the honest members alone', () => {
     const rows = finishedRows(runs)
     assert.deepEqual(
       rows.map(({ seed, honestLoss }) => [seed, honestLoss]),

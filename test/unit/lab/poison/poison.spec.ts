@@ -28,7 +28,7 @@ describe('poison', () => {
   const sent = (attack: (typeof POISON_ATTACKS)[number], round = 1, bound = 20) =>
     poison(trained, attack, { round, boundOf: () => bound, common: adapterOf(4) })
 
-  it('that adapts stays just within the bound, and against the others', () => {
+  it('that adapts stays just within the bound, directed against the others', () => {
     for (const attack of ['adaptive', 'colluding'] as const) {
       assert(Math.abs(normOf(sent(attack)) - 19.98) < 1e-4)
       assert(sent(attack).pairs[0]!.B[0]! < 0)
@@ -36,7 +36,7 @@ describe('poison', () => {
     assert(Math.abs(normOf(sent('adaptive', 1, Number.POSITIVE_INFINITY)) - 60) < 1e-3)
   })
 
-  it('one round in five is honest in the others', () => {
+  it('of one round in five is honest in the other four', () => {
     const rounds = Array.from({ length: 10 }, (_, i) => sent('one-in-five', i + 1) !== trained)
     assert.deepEqual(
       rounds.flatMap((isPoisoned, i) => (isPoisoned ? [i + 1] : [])),
@@ -44,7 +44,7 @@ describe('poison', () => {
     )
   })
 
-  it('that cancels has no norm, and only the bound on factors refuses it', () => {
+  it('that cancels has zero norm, and only the bound on factors refuses it', () => {
     const cut = [member(1, trained), member(2, sent('cancelling'))]
     assert.equal(normOf(cut[1]!.adapter), 0)
     for (const defence of POISON_DEFENCES) {
@@ -53,7 +53,7 @@ describe('poison', () => {
     }
   })
 
-  it('meets bounds that follow the cut before, or by default the least of five', () => {
+  it('faces bounds from the previous cut, or by default the least of five', () => {
     const bounds = POISON_DEFENCES.map((defence) => {
       const defending = startDefence(defence, 25)
       assert.equal(defending.boundOf('m'), defence === 'none' || defence === 'clip' ? Infinity : 25)

@@ -24,7 +24,7 @@ function assertClose(actual: number, expected: number): void {
 }
 
 describe('the steered score of a text', () => {
-  it("is the remote's own at strength 0, and where the proxy was not adapted", () => {
+  it('is that of the remote at strength 0, and with an unadapted proxy', () => {
     fc.assert(
       fc.property(
         rows,
@@ -40,7 +40,7 @@ describe('the steered score of a text', () => {
     )
   })
 
-  it("is the adapted proxy's at strength 1 where the remote is the proxy", () => {
+  it('is that of the adapted proxy at strength 1 when the remote is the proxy', () => {
     fc.assert(
       fc.property(rows, rows, (base, adapted) => {
         const own = meanNats(tokenNats(adapted, TEXTS, SIZE))
@@ -49,7 +49,7 @@ describe('the steered score of a text', () => {
     )
   })
 
-  it('counts the tokens behind the rows that are there', () => {
+  it('counts every token that has a row before it', () => {
     const certain = Float32Array.of(0, 0, 0, 0, 50)
     assertClose(meanNats(tokenNats([[certain], [certain]], TEXTS, SIZE)), 0)
   })
@@ -58,7 +58,7 @@ describe('the steered score of a text', () => {
 describe('a multiple-choice question', () => {
   const text = Array.from({ length: 600 }, (_, index) => index)
 
-  it('has four endings, of which the first follows its beginning in the text', () => {
+  it('has four endings, the first of which follows its beginning in the text', () => {
     const choices = makeChoices(text, 8, 1)
     assert.equal(choices.length, 8)
     for (const { context, endings } of choices) {
@@ -69,7 +69,7 @@ describe('a multiple-choice question', () => {
     assert.equal(choiceTexts(choices).length, 32)
   })
 
-  it('is right where the first ending is likelier than all others', () => {
+  it('is answered correctly when the first ending is likelier than all others', () => {
     const ending = (nats: number): number[] => [nats, nats]
     const right = [-1, -2, -3, -4].map(ending)
     const wrong = [-2, -1, -3, -4].map(ending)

@@ -15,7 +15,7 @@ const EVEN: TenthHoldings = {
   roundsKept: 40
 }
 
-/** Ten tenths of a peer that holds the same all the time, but for what the last has more. */
+/** Ten tenths of a peer with constant usage, except for additions in the last. */
 const tenths = (last: Partial<TenthHoldings> = {}, first: Partial<TenthHoldings> = {}) => [
   { ...EVEN, ...first },
   ...Array.from({ length: 8 }, () => EVEN),
@@ -32,7 +32,7 @@ describe('the verdict of a soak', () => {
     assert.deepEqual(grown(tenths({ seals: 1e9, heap: 90e6 })), [])
   })
 
-  it('allows a tenth more, and four files, timers or handles', () => {
+  it('allows a tenth more, and up to four more files, timers or handles', () => {
     assert.deepEqual(
       grown(tenths({ memory: 109e6, trainerMemory: 219e6, openFiles: 36, timers: 14, handles: 14 })),
       []
@@ -51,22 +51,22 @@ describe('the verdict of a soak', () => {
     )
   })
 
-  it('takes the disk for each round that pruning may leave', () => {
+  it('divides disk usage by the rounds that pruning may leave', () => {
     assert.deepEqual(grown(tenths({ boundedDisk: 1.2e6, roundsKept: 48 })), [])
     assert.deepEqual(grown(tenths({ boundedDisk: 1e6, roundsKept: 30 })), [['boundedDisk', 0]])
   })
 
-  it('judges each peer by itself', () => {
+  it('judges each peer separately', () => {
     assert.deepEqual(grown(tenths({ memory: 50e6 }), tenths({ memory: 120e6 })), [['memory', 1]])
   })
 
-  it('takes means', () => {
+  it('averages samples', () => {
     const { memory, timers } = meanOf([EVEN, { ...EVEN, memory: 200e6, timers: 20 }])
     assert.deepEqual([memory, timers], [150e6, 15])
   })
 })
 
-describe('what a soak reads', () => {
+describe('the quantities that a soak measures', () => {
   const TEXT = `# HELP loam_disk_usage_bytes Size
 # TYPE loam_disk_usage_bytes gauge
 loam_disk_usage_bytes{part="blocks"} 70
@@ -82,7 +82,7 @@ loam_rounds_sealed_total{outcome="stacked"} 3
 loam_rounds_sealed_total{outcome="void"} 1
 `
 
-  it('is what the metrics say, with the seals apart', () => {
+  it('come from the metrics, with the seals apart', () => {
     assert.deepEqual(holdingsOf(TEXT), {
       memory: 1.5e8,
       heap: 5,
@@ -96,11 +96,11 @@ loam_rounds_sealed_total{outcome="void"} 1
     })
   })
 
-  it('is never 0 because a metric is not there', () => {
+  it('are never 0 because a metric is missing', () => {
     assert.throws(() => holdingsOf(TEXT.replace(/process_open_fds.*\n/, '')), /no process_open_fds/)
   })
 
-  it('keeps labels as they are written', () => {
+  it('keep labels as they are written', () => {
     assert.deepEqual(parseSamples('a{b="c d",e="}"} 1\nf NaN\nnonsense\n'), [
       { name: 'a', labels: 'b="c d",e="}"', value: 1 },
       { name: 'f', labels: '', value: Number.NaN }

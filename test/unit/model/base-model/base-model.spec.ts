@@ -12,7 +12,7 @@ import {
 import { TINY_CONFIG } from '../tiny-llama.ts'
 import { BYTE_LEVEL_CONFIG, BYTE_LEVEL_TOKENIZER } from '../tokenizers.ts'
 
-describe('base model folder', () => {
+describe('a base model folder', () => {
   let folder: string
   const weights = initialiseLlama(TINY_CONFIG, 1)
   const save = (dtype: 'F32' | 'F16' | 'BF16' = 'F32'): void =>
@@ -33,7 +33,7 @@ describe('base model folder', () => {
   })
   afterEach(() => rmSync(folder, { recursive: true }))
 
-  it('comes back as it was saved', () => {
+  it('round-trips', () => {
     save()
     const model = loadBaseModel(folder)
     assert.deepEqual(model.config, TINY_CONFIG)
@@ -42,7 +42,7 @@ describe('base model folder', () => {
     assert.equal(model.tokenizer.decode(model.tokenizer.encode('hello')), 'hello')
   })
 
-  it('is refused at once where config.json describes more than the weight files have bytes for', () => {
+  it('is refused at once if config.json describes more weights than the files have bytes for', () => {
     const keys = [
       'num_hidden_layers',
       'vocab_size',
@@ -71,7 +71,7 @@ describe('base model folder', () => {
     assert.throws(() => describeBaseModel(folder), /num_hidden_layers: Too big/)
   })
 
-  it('comes back rounded from 16-bit formats', () => {
+  it('is read back rounded from 16-bit formats', () => {
     for (const [dtype, bits] of [
       ['F16', 11],
       ['BF16', 8]
@@ -105,7 +105,7 @@ describe('base model folder', () => {
     assert.throws(() => loadBaseModel(folder), /names \.\.\/secret.safetensors/)
   })
 
-  it('names what is invalid', () => {
+  it('is refused with the name of what is invalid', () => {
     save()
     edit('config.json', (json) => ({ ...json, intermediate_size: 25 }))
     assert.throws(

@@ -14,7 +14,7 @@ const SUPPORTED =
 const NAMED =
   'num_beams top_h typical_p epsilon_cutoff eta_cutoff renormalize_logits forced_bos_token_id forced_eos_token_id exponential_decay_length_penalty sequence_bias token_healing guidance_scale watermarking_config num_return_sequences penalty_alpha dola_layers constraints force_words_ids'
 
-describe("makers' generation defaults", () => {
+describe("the generation defaults of a model's authors", () => {
   let folder: string
   const load = (made: object, config: object = {}) => {
     writeFileSync(join(folder, 'generation_config.json'), `\ufeff${JSON.stringify(made)}`)
@@ -25,7 +25,7 @@ describe("makers' generation defaults", () => {
   })
   after(() => rmSync(folder, { recursive: true }))
 
-  it('sample only where they say so, and say why not', () => {
+  it('enable sampling only if they say so, and give the reason if not', () => {
     assert.equal(chooseSampling({}, load({})).temperature, 0)
     assert.equal(chooseSampling({}, load({ do_sample: true })).temperature, 1)
     assert.deepEqual(chooseSampling({}, load({ do_sample: true, temperature: 0.6, top_k: 20, min_p: 0.1 })), {
@@ -42,7 +42,7 @@ describe("makers' generation defaults", () => {
     assert.equal(load({ temperature: 1, top_k: 50, top_p: 1 }).unsampled, undefined)
   })
 
-  it('give way to what is asked for; a part of sampling is sampling', () => {
+  it('yield to explicit options, of which one for sampling enables it', () => {
     const made = load({ temperature: 0.6, top_p: 0.9, top_k: 30 })
     assert.deepEqual(chooseSampling({ topK: 5 }, made), { temperature: 0.6, topK: 5, topP: 0.9 })
     assert.equal(chooseSampling({ temperature: 0.2 }, made).temperature, 0.2)
@@ -50,7 +50,7 @@ describe("makers' generation defaults", () => {
     assert.equal(chooseSampling({ topP: 0.5 }, load({})).temperature, 1)
   })
 
-  it('are used: penalties, tokens and texts; the length counts the prompt', () => {
+  it('are applied: penalties, tokens and texts; the length includes the prompt', () => {
     const made = load({
       repetition_penalty: 1.3,
       suppress_tokens: [3],
@@ -73,7 +73,7 @@ describe("makers' generation defaults", () => {
     assert.deepEqual(load({ eos_token_id: [3, 4] }, { eos_token_id: 2 }).stopIds, [3, 4])
   })
 
-  it('are those of config.json where there is no file of their own, as in transformers', () => {
+  it('come from config.json if there is no generation_config.json, as in transformers', () => {
     rmSync(join(folder, 'generation_config.json'))
     const config = { hidden_size: 8, repetition_penalty: 1.5, max_length: 9, num_beams: 2, vocab_size: 3 }
     const made = loadGenerationDefaults(folder, config)
@@ -100,7 +100,7 @@ describe("makers' generation defaults", () => {
     assert.throws(() => load({ bad_words_ids: [[]] }), /generation_config\.json/)
   })
 
-  it('knows every key of GenerationConfig, of transformers 5.24', () => {
+  it('cover every key of GenerationConfig in transformers 5.24', () => {
     const made = Object.fromEntries(GENERATION_CONFIG.split(' ').map((key) => [key, { a: 1 }]))
     const named = unusedGenerationKeys(made, [])
     assert.deepEqual(
@@ -109,7 +109,7 @@ describe("makers' generation defaults", () => {
     )
   })
 
-  it('are named where they are not used and would change something', () => {
+  it('are reported if they are unsupported and would change the result', () => {
     assert.equal(
       load({ transformers_version: '5', use_cache: true, pad_token_id: 0, num_beams: 1, bad_words_ids: null })
         .unused,

@@ -19,11 +19,11 @@ describe('choice scorer', () => {
   const tokenizer = createTextTokenizer(BYTE_LEVEL_TOKENIZER, BYTE_LEVEL_CONFIG)
   const [START, L, O, SPACE, HE, HELL] = [0, 3, 4, 5, 9, 10]
 
-  it('puts a space before a choice, counts its tokens only, and cuts the context on the left', () => {
+  it('puts a space before a choice, counts its tokens only, and truncates the context on the left', () => {
     const row = (context: string, choice: string, positions = 32, more: { delimiter?: string } = {}) =>
       choiceRow(tokenizer, positions, { context, source: 'x:1', ...more }, choice)
     assert.deepEqual(row('hello', 'he'), { ids: [START, HELL, O, SPACE, HE], scored: 2 })
-    // A space at the end of the context is the choice's, beside the delimiter.
+    // A space at the end of the context belongs to the choice, in addition to the delimiter.
     assert.deepEqual(row('hello ', 'he', 32, { delimiter: '' }), row('hello', 'he'))
     assert.deepEqual(row('hello', ' he', 32, { delimiter: '' }), row('hello', 'he'))
     assert.deepEqual(row('hello ', 'he'), { ids: [START, HELL, O, SPACE, SPACE, HE], scored: 3 })
@@ -34,7 +34,7 @@ describe('choice scorer', () => {
     assert.throws(() => row('hello', 'lololo', 3), /x:1: a choice of 7 tokens is longer than the model's 3/)
   })
 
-  it('sums the log-probabilities that the evaluator gives', async () => {
+  it('sums the log-probabilities of the evaluator', async () => {
     const weights = initialiseLlama(TINY_CONFIG, 2)
     const scorer = createChoiceScorer({
       config: TINY_CONFIG,
@@ -62,7 +62,7 @@ describe('choice scorer', () => {
       // Plain ASCII: a character is a byte.
       assert.equal(chosenByCharacter, chosenByByte)
     }
-    // Nearly uniform: by the sum the shortest wins, a byte of a long choice costs less.
+    // Nearly uniform: the shortest choice has the best sum, and a long one the best score per byte.
     assert.notEqual(scores[0]!.chosen, 2)
     await evaluator.dispose()
     await scorer.dispose()

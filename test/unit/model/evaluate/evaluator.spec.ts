@@ -20,7 +20,7 @@ const someIds = (length: number, seed = 1): number[] => {
   return Array.from({ length }, () => random.nextUint32() % TINY_CONFIG.vocabularySize)
 }
 
-/** An adapter that changes the model much, of one rank a module. */
+/** An adapter that changes the model considerably, with one rank per module. */
 function strongAdapter(ranks: Record<string, number>): LoraAdapter {
   const random = createSeededRandom(8)
   const pairs = Object.entries(ranks).flatMap(([module, rank]) =>
@@ -37,7 +37,7 @@ describe('evaluator', () => {
   })
   after(() => evaluator.dispose())
 
-  it('scores each token but the first of a window, given the window so far', async () => {
+  it('scores each token of a window but the first, given the tokens before it', async () => {
     // More windows than fit one run, the last one short.
     const ids = someIds(CONTEXT * 5 + 4)
     const { nats, tokens, perToken } = await evaluator.score({ weights, ids })
@@ -65,7 +65,7 @@ describe('evaluator', () => {
     }
   })
 
-  it('agrees with the loss that training sees', async () => {
+  it('agrees with the training loss', async () => {
     const ids = someIds(CONTEXT)
     const step = await createTrainStep({
       config: TINY_CONFIG,
@@ -85,7 +85,7 @@ describe('evaluator', () => {
     await step.dispose()
   })
 
-  it('gives a probability distribution: over all next tokens they sum to 1', async () => {
+  it('gives a probability distribution: the probabilities of all next tokens sum to 1', async () => {
     const start = someIds(3)
     const last = await Promise.all(
       Array.from({ length: TINY_CONFIG.vocabularySize }, async (_, id) => {
@@ -143,7 +143,7 @@ describe('evaluator', () => {
     await step.dispose()
   })
 
-  it('keeps calls apart that are made at once', async () => {
+  it('keeps concurrent calls apart', async () => {
     const texts = [1, 2, 3].map((seed) => someIds(20, seed))
     const apart: number[] = []
     for (const ids of texts) apart.push((await evaluator.score({ weights, ids })).nats)
@@ -156,7 +156,7 @@ describe('evaluator', () => {
     )
   })
 
-  it('refuses what does not fit', async () => {
+  it('refuses incompatible input', async () => {
     const reason = new Error('enough')
     await assert.rejects(evaluator.score({ weights, ids: [1, 2], signal: AbortSignal.abort(reason) }), reason)
     await assert.rejects(evaluator.score({ weights, ids: [1, 29] }), /token id 29/)

@@ -11,7 +11,7 @@ import {
 import { randomBatch, TINY_CONFIG } from '../tiny-llama.ts'
 import { BYTE_LEVEL_CONFIG, BYTE_LEVEL_TOKENIZER } from '../tokenizers.ts'
 
-describe('weights that are finite, with a forward pass that is not', () => {
+describe('finite weights with an overflowing forward pass', () => {
   const weights = new Map(initialiseLlama(TINY_CONFIG, 2))
   for (const name of ['model.layers.1.mlp.down_proj.weight', 'model.layers.1.mlp.up_proj.weight']) {
     const { shape, data } = weights.get(name)!

@@ -36,7 +36,7 @@ describe('sequence scorer', () => {
   const executor = createOnnxRuntimeExecutor({ threads: 1 })
   const sequences = [[3], [1, 2, 3], [7, 5, 1, 2, 8, 4, 6, 2, 9], [2, 4]]
 
-  it('gives each sequence what it gets alone, in one run or in several', async () => {
+  it('gives each sequence the same score as alone, in one run or in several', async () => {
     const alone = createSequenceScorer({ config: TINY_CONFIG, executor, rows: 1, length: 8 })
     const together = createSequenceScorer({ config: TINY_CONFIG, executor, rows: 2 })
     const expected = await alone.score(sequences, parameters)

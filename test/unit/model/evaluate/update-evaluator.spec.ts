@@ -30,7 +30,7 @@ describe('the evaluator of updates', () => {
     createUpdateEvaluator({ config: TINY_CONFIG, baseFormat, modules: MODULES, rsLora, executor })
   const check = () => undefined
 
-  it('gives the loss of the merged weights, for any rank, one after the other', async () => {
+  it('gives the loss of the merged weights, for updates of any rank in turn', async () => {
     const ids = idsOf(12)
     const strong = [undefined, updateOf(3), updateOf(1, MODULES[1]), updateOf(6), undefined]
     const reference = await createEvaluator({ config: TINY_CONFIG, context: ids.length })
@@ -51,7 +51,7 @@ describe('the evaluator of updates', () => {
     await reference.dispose()
   })
 
-  it('scores every token but the first once, over as many rows as it takes', async () => {
+  it('scores every token but the first once, over any number of rows', async () => {
     const evaluator = make('f32')
     const held = holdWeights(TINY_CONFIG, weights, 'f32')
     const row = Math.min(128, TINY_CONFIG.maxPositions)
@@ -76,7 +76,7 @@ describe('the evaluator of updates', () => {
     await Promise.all([plain.dispose(), eight.dispose()])
   })
 
-  it('stops on request, and refuses what it cannot score', async () => {
+  it('stops on request, and refuses texts that it cannot score', async () => {
     const evaluator = make('f32')
     const held = holdWeights(TINY_CONFIG, weights, 'f32')
     const stop = () => {

@@ -11,14 +11,14 @@ import {
 } from '../../../../src/model/index.ts'
 
 describe('the choice of an executor', () => {
-  it('takes the processor and the native library unless something else is asked for', async () => {
+  it('defaults to the CPU and the native library', async () => {
     const { name, device } = await chooseExecutor()
     assert.deepEqual([name, device], ['onnxruntime', 'cpu'])
     assert.deepEqual(candidatesFor({ executor: 'onnxruntime' }), [{ executor: 'onnxruntime', device: 'cpu' }])
     assert.deepEqual(candidatesFor({})[1], { executor: 'onnxruntime-web', device: 'wasm' })
   })
 
-  it('finds the first executor that has a device', () => {
+  it('finds the first executor with the requested device', () => {
     const executors = (device: 'cpu' | 'wasm' | 'cuda' | 'webgpu' | 'native') =>
       candidatesFor({ device }).map(({ executor }) => executor)
     assert.deepEqual(executors('cpu'), ['onnxruntime', 'tfjs'])
@@ -28,7 +28,7 @@ describe('the choice of an executor', () => {
     assert.deepEqual(executors('native'), ['tfjs'])
   })
 
-  it('refuses an executor with a device that it does not have, and names those that it has', () => {
+  it('refuses an executor without the requested device, and lists those it has', () => {
     for (const executor of EXECUTOR_NAMES) {
       for (const { device } of ALL_EXECUTORS) {
         const known = (EXECUTOR_DEVICES[executor] as readonly string[]).includes(device)
@@ -39,7 +39,7 @@ describe('the choice of an executor', () => {
     }
   })
 
-  it('skips what is not installed, without mentioning it unless it was requested', async () => {
+  it('skips executors that are not installed silently, unless requested', async () => {
     const notes: string[] = []
     const { name, device } = await chooseExecutor({
       executor: 'tfjs',
@@ -50,10 +50,10 @@ describe('the choice of an executor', () => {
     assert.deepEqual(notes, [])
   })
 
-  it('says what is missing and the command that installs it', async function () {
+  it('reports what is missing and the command that installs it', async function () {
     const native = createExecutor({ executor: 'tfjs', device: 'native' })
     const error: unknown = await requireWorking(native).catch((reason) => reason)
-    // On a machine that has it nothing is missing.
+    // On a machine that has it, nothing is missing.
     if (error === undefined) return this.skip()
     assert.ok(error instanceof ExecutorUnavailableError)
     assert.match(error.message, /tfjs-node is not installed.*npm install .*@tensorflow\/tfjs-node@/)

@@ -5,7 +5,7 @@ import {
   type ExecutorDevice
 } from '../../../../src/model/index.ts'
 
-/** Executors that run on every machine: what needs a graphics card or a download is not among them. */
+/** Executors that run on every machine: without those that need a GPU or a download. */
 export const EXECUTORS_HERE: readonly Executor[] = ALL_EXECUTORS.filter(runsHere).map((each) =>
   createExecutor(each)
 )

@@ -40,7 +40,7 @@ describe('model/executor/install-command', () => {
     )
   })
 
-  it('installs a clone as a whole, and there keeps package.json as it is', () => {
+  it('reinstalls a clone with npm ci, and adds packages to it without saving them', () => {
     const place = { kind: 'clone', folder: '/src/loam' } as const
     assert.equal(installCommand('onnxruntime-web', { place }), 'npm ci')
     assert.match(
@@ -49,7 +49,7 @@ describe('model/executor/install-command', () => {
     )
   })
 
-  it('knows every package that executors come from', () => {
+  it('knows every package that provides an executor', () => {
     for (const name of [
       'onnxruntime-web',
       ...['core', 'backend-cpu', 'backend-wasm', 'node', 'node-gpu'].map((each) => `@tensorflow/tfjs-${each}`)

@@ -26,13 +26,13 @@ function tinyModels(): readonly (readonly [string, ModelConfig])[] {
   return ['llama', 'gpt2'].flatMap((kind) => {
     const path = join(packageRoot(), `test/unit/model/vectors/${kind}.json`)
     const { cases } = JSON.parse(readFileSync(path, 'utf8')) as { cases: { name: string; config: object }[] }
-    // The decoder runs eight tokens at a time, which some of these models have no positions for.
+    // The decoder runs eight tokens at a time, more than some of these models have positions.
     const read = (config: object) => ({ ...parseModelConfig(config), maxPositions: 32 })
     return cases.map(({ name, config }) => [`${kind}: ${name}`, read(config)] as const)
   })
 }
 
-/** Weights as large as trained ones: differences of executors show in what is far from uniform. */
+/** Weights as large as trained ones: executors differ visibly only far from uniform distributions. */
 function weightsOf(config: ModelConfig): TensorMap {
   return new Map(
     [...initialiseModel(config, 3)].map(([name, { shape, data }]) => [
@@ -92,7 +92,7 @@ async function inferenceOf(executor: Executor, config: ModelConfig) {
   await text.append([...batch.inputIds.slice(0, LENGTH - 1)])
   const found = {
     logProbabilities: scored.get('logProbabilities')!.slice(),
-    // With the cache that the tokens before have filled.
+    // With the cache filled by the previous tokens.
     logits: (await text.append([3])).slice()
   }
   await scoring.dispose()
@@ -107,7 +107,7 @@ describe('whole models on every executor', function () {
   const [native, ...others] = EXECUTORS_HERE
 
   for (const [what, config] of tinyModels()) {
-    it(`${what}: logits, log-probabilities, loss and gradients as onnxruntime's`, async () => {
+    it(`${what}: logits, log-probabilities, loss and gradients match onnxruntime`, async () => {
       const trainables: Trainable[] = [
         { kind: 'all' },
         { kind: 'lora', ...LORA, targetModules: ['all-linear'] }
@@ -136,7 +136,7 @@ describe('whole models on every executor', function () {
   }
 
   for (const executor of others) {
-    it(`${titleOf(executor)}: a training run's losses as onnxruntime's`, async () => {
+    it(`${titleOf(executor)}: training losses match onnxruntime`, async () => {
       const losses = async (by: Executor): Promise<readonly number[]> => {
         const targetModules = ['q_proj', 'v_proj', 'down_proj']
         const options = {

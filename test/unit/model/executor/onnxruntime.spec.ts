@@ -4,7 +4,7 @@ import { add, GraphBuilder, matMul, multiply } from '../../../../src/model/graph
 import { createSeededRandom } from '../../../../src/model/index.ts'
 
 describe('onnxruntime executor', () => {
-  it('says which input is missing, too short or of the wrong type', async () => {
+  it('reports an input that is missing, too short or of the wrong type', async () => {
     const builder = new GraphBuilder()
     const graph = builder.build({ y: add(builder.input('a', [2, 2]), builder.input('b', [2, 2])) })
     const compiled = await createOnnxRuntimeExecutor().compile(graph)
@@ -31,7 +31,7 @@ describe('onnxruntime executor', () => {
     await compiled.dispose()
   })
 
-  it('gives an input, a constant and one value under two names back as outputs', async () => {
+  it('returns an input, a constant, and one value under two names as outputs', async () => {
     const builder = new GraphBuilder()
     const x = builder.input('x', [2])
     const y = multiply(x, x)
@@ -70,7 +70,7 @@ describe('onnxruntime executor', () => {
     assert.deepEqual(results[0], results[1])
   })
 
-  it('refuses a number of threads that is none', () => {
+  it('refuses an invalid number of threads', () => {
     assert.throws(() => createOnnxRuntimeExecutor({ threads: 0 }), /threads must be/)
   })
 })

@@ -9,13 +9,13 @@ import { inputsFor, OPERATOR_USES, type OperatorUse } from '../graph/operator-ar
 import { inputsOf, OPERATOR_CASES } from '../graph/operator-cases.ts'
 import { EXECUTORS_HERE, titleOf } from './executors.ts'
 
-/** TensorFlow.js computes erf by a polynomial, the others closer. */
+/** TensorFlow.js approximates erf by a polynomial; the others are closer. */
 const VALUE_TOLERANCE = 5e-6
 const GRADIENT_TOLERANCE = 1e-5
 /** Uses of each operator that are tried on each executor. */
 const USES = 4
 
-/** Asserts that the gradients foresee the change of the loss along a random direction. */
+/** Asserts that the gradients predict the change of the loss along a random direction. */
 async function assertFiniteDifference(executor: Executor, use: OperatorUse, from: number): Promise<void> {
   const values = inputsFor(use, from)
   const { gradients, lossAt, dispose } = await evaluateWithGradients(use.shapes, values, use.build, executor)
@@ -38,7 +38,7 @@ describe('every operator on every executor', function () {
   for (const executor of EXECUTORS_HERE) {
     describe(titleOf(executor), () => {
       if (executor.name !== 'onnxruntime') {
-        it('gives the values and gradients that onnxruntime gives', async () => {
+        it('matches values and gradients of onnxruntime', async () => {
           const native = createOnnxRuntimeExecutor()
           for (const [index, operatorCase] of OPERATOR_CASES.entries()) {
             const { operator, what = '', shapes, build, reference } = operatorCase
@@ -57,7 +57,7 @@ describe('every operator on every executor', function () {
       }
 
       for (const [operator, uses] of Object.entries(OPERATOR_USES)) {
-        it(`${operator}: the gradient is the value's rate of change, whatever the shapes`, () =>
+        it(`${operator}: the gradient is the derivative of the value, for any shapes`, () =>
           fc.assert(
             fc.asyncProperty(uses, fc.nat(1_000_000), (use, from) =>
               assertFiniteDifference(executor, use, from)
@@ -68,7 +68,7 @@ describe('every operator on every executor', function () {
     })
   }
 
-  it('no operator of the table is left out', () => {
+  it('every operator of the table is covered', () => {
     const names = Object.keys(operators)
     assert.deepEqual(
       names.filter((name) => !(name in OPERATOR_USES)),

@@ -20,7 +20,7 @@ function matrices() {
 }
 
 describe('products in sums', () => {
-  it('join a sum that is their only reader, on either side, also with a bias', async () => {
+  it('are fused into a sum that is their only reader, on either side, also with a bias', async () => {
     const { builder, a, b, product } = matrices()
     const bias = builder.input('bias', [2])
     const outputs = { left: add(product, a), chain: add(add(matMul(b, a), bias), matMul(b, b)) }
@@ -38,7 +38,7 @@ describe('products in sums', () => {
     await compiled.dispose()
   })
 
-  it('stay apart where others read them or the sum is larger', () => {
+  it('are not fused if others read them or the sum is larger', () => {
     const { builder, a, product } = matrices()
     assert.equal(sumsIn(builder, { sum: add(product, a), product }), 0)
     const wide = builder.input('wide', [3, 2, 2])

@@ -5,7 +5,7 @@ import { createTfjsExecutor } from '../../../../src/model/index.ts'
 
 describe('the tfjs executor', () => {
   for (const device of ['wasm', 'cpu'] as const) {
-    it(`leaves no tensor behind on ${device}, also where a run fails`, async () => {
+    it(`leaks no tensor on ${device}, even when a run fails`, async () => {
       const { tf } = await loadTfjs(device)
       const before = tf.memory().numTensors
       const builder = new GraphBuilder()
@@ -25,7 +25,7 @@ describe('the tfjs executor', () => {
     })
   }
 
-  it('holds no more than the values that are still needed', async () => {
+  it('keeps only the values that are still needed', async () => {
     const { tf } = await loadTfjs('cpu')
     const builder = new GraphBuilder()
     let chain = expand(builder.input('x', [1]), [100_000])
@@ -35,7 +35,7 @@ describe('the tfjs executor', () => {
       await compiled.run(new Map([['x', Float32Array.of(1)]]))
     })
     await compiled.dispose()
-    // A link, the one before it and what an operator needs on its way.
+    // A link, the one before it, and the temporaries of an operator.
     assert.ok(peakBytes < 4 * 400_000, `${peakBytes} bytes`)
   })
 

@@ -14,7 +14,7 @@ import { randomBatch, TINY_CONFIG } from '../tiny-llama.ts'
  * itself, as nothing may keep it alive.
  */
 const [executor, device, threads] = process.argv.slice(2) as [ExecutorName, DeviceName, string]
-// Large enough that onnxruntime shares its operators out.
+// Large enough that onnxruntime parallelises its operators.
 const config = { ...TINY_CONFIG, vocabularySize: 300, hiddenSize: 64, intermediateSize: 160, headSize: 16 }
 const lora = { rank: 4, alpha: 8, targetModules: ['q_proj', 'v_proj', 'down_proj'] }
 const chosen = await chooseExecutor({ executor, device, threads: Number(threads) })

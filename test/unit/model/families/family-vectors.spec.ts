@@ -26,7 +26,7 @@ import { type FamilyCase, familyCases, withSavedFolder } from './family-case.ts'
 /** Of the largest logit, or of the largest element of a gradient. */
 const AGREEMENT = 1e-4
 
-/** What a family may have beside Llama: each has to show in the vectors. */
+/** Features of a family beyond Llama: each has to show in the vectors. */
 const DIFFERENCES = [
   ...([
     'windows',
@@ -61,7 +61,7 @@ function targetLogProbabilities({ logits, batch }: FamilyCase): Float64Array {
   })
 }
 
-/** Log-probability of every target as Loam has it. */
+/** Log-probability of every target as computed by Loam. */
 async function scoresOf(executor: Executor, config: ModelConfig, known: FamilyCase): Promise<Float32Array> {
   const { batchSize, sequenceLength, inputIds, targetIds } = known.batch
   const wanted = parameterShapes(config)
@@ -184,10 +184,10 @@ async function checkCuts(known: FamilyCase): Promise<void> {
 
 for (const { family, cases } of familyCases()) {
   for (const known of cases) {
-    describe(`${family}, ${known.name}: as transformers and PEFT have it (checks/vectors/family-vectors.py)`, () => {
+    describe(`${family}, ${known.name}: matches transformers and PEFT (checks/vectors/family-vectors.py)`, () => {
       const config = parseModelConfig(known.config)
 
-      it('reads the same from both spellings of config.json, and from its own', () => {
+      it('reads both spellings of config.json, and its own, alike', () => {
         assert.deepEqual(parseModelConfig(known.olderConfig), config)
         assert.deepEqual(parseModelConfig(JSON.parse(JSON.stringify(modelConfigJson(config)))), config)
       })
@@ -200,7 +200,7 @@ for (const { family, cases } of familyCases()) {
       for (const executor of EXECUTORS_HERE) {
         it(`logits, ${titleOf(executor)}`, () => checkLogits(executor, known))
         it(`loss and gradients of LoRA, ${titleOf(executor)}`, () => checkGradients(executor, known))
-        // A generated text ends at the model's positions; transformers goes on.
+        // A generated text ends at the model's positions; transformers continues.
         if (known.batch.sequenceLength <= config.maxPositions)
           it(`greedy texts, ${titleOf(executor)}`, () => checkGreedy(executor, known))
       }
@@ -219,12 +219,12 @@ for (const { family, cases } of familyCases()) {
       // Else a short document is rotated as the long row is.
       if (!changes) it('keeps packed documents apart', () => checkIsolation(known))
       if (known.batch.sequenceLength <= config.maxPositions)
-        it('decodes the same bits however a text is cut', () => checkCuts(known))
+        it('decodes the same bits however a text is divided', () => checkCuts(known))
 
-      it('gradients with layers that are computed again', () =>
+      it('gradients with layers that are recomputed', () =>
         checkGradients(EXECUTORS_HERE[0]!, known, { recompute: true }))
 
-      it('gradients with a base that is held as float16, which it is on disk', async () => {
+      it('gradients with a base held as float16, as on disk', async () => {
         const held = await withSavedFolder(known, (folder) => loadHeldWeights(folder, config, 'f16'))
         await checkGradients(EXECUTORS_HERE[0]!, known, { held })
       })

@@ -32,7 +32,7 @@ const LLAMA3_SCALING = {
   rope_type: 'llama3'
 }
 
-/** The keys that the makers' folders have, with what has to come out of them. */
+/** The keys in published folders, with the expected result. */
 const REAL: readonly [name: string, json: object, expected: Partial<Record<string, unknown>>][] = [
   [
     'Llama 1',
@@ -532,9 +532,9 @@ const REAL: readonly [name: string, json: object, expected: Partial<Record<strin
   ]
 ]
 
-describe("the makers' config.json", () => {
+describe('published config.json files', () => {
   for (const [name, json, expected] of REAL) {
-    it(`of ${name} is read`, () => {
+    it(`of ${name} are read`, () => {
       const config: ModelConfig = parseModelConfig(JSON.parse(JSON.stringify(json)))
       for (const [key, value] of Object.entries(expected))
         assert.deepEqual(config[key as keyof ModelConfig], value, key)

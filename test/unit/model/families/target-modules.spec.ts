@@ -7,7 +7,7 @@ const expand = (...patterns: string[]): string[] => expandTargetModules(TINY_CON
 const all = [...linearModules(TINY_CONFIG).keys()].sort()
 
 describe('target modules', () => {
-  it('are named by their whole name, their end, wildcards, a regular expression, or all at once', () => {
+  it('are matched by full name, suffix, wildcard, regular expression, or all at once', () => {
     assert.deepEqual(expand('all-linear'), all)
     assert.deepEqual(expand('*'), all)
     assert.deepEqual(expand('*_proj'), all)
@@ -28,7 +28,7 @@ describe('target modules', () => {
     ])
   })
 
-  it('are never named by a part of a name', () => {
+  it('are never matched by a part of a name component', () => {
     for (const pattern of ['_proj', 'proj', 'layers', 'elf_attn.*', '*.q_pro', '/q_proj/', 'lm_head', ''])
       assert.throws(() => expand(pattern), /no linear module of the model is called/, pattern)
     assert.throws(

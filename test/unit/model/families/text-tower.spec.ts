@@ -4,8 +4,8 @@ import { familyCases, withSavedFolder } from './family-case.ts'
 
 const known = familyCases().find(({ family }) => family === 'towers')!.cases[0]!
 
-describe('the text model of a larger one', () => {
-  it('is read with the defaults of transformers, as the makers leave out most sizes', () => {
+describe('the text model inside a multimodal one', () => {
+  it('is read with the defaults of transformers, as authors leave out most sizes', () => {
     const config = parseModelConfig({
       architectures: ['Gemma3ForConditionalGeneration'],
       boi_token_index: 255999,
@@ -33,7 +33,7 @@ describe('the text model of a larger one', () => {
     assert.deepEqual(parseModelConfig(modelConfigJson(config)), config)
   })
 
-  it('is refused, by name, with a key or a class that is not read', () => {
+  it('is refused, by name, with an unsupported key or class', () => {
     const { config } = known
     for (const [changes, message] of [
       [{ new_part: 3 }, /new_part: 3 is a key that Loam does not know/],
@@ -51,7 +51,7 @@ describe('the text model of a larger one', () => {
       assert.throws(() => parseModelConfig({ ...config, ...changes }), message)
   })
 
-  it('is refused where tensors are neither its own nor of another known part', async () => {
+  it('is refused if a tensor belongs neither to it nor to another known part', async () => {
     const bytes = Buffer.from(known.safetensors, 'base64')
     const renamed = Buffer.from(
       bytes

@@ -6,8 +6,8 @@ import { sampleToken } from '../../../../src/model/generate/sampling.ts'
 const LOGITS = Float32Array.of(2, -1, 0.5, 1.5)
 const text = (ids: number[], promptTokens = ids.length) => ({ ids, promptTokens })
 
-describe('logits before a draw', () => {
-  it('a repetition penalty lowers each token of the text once, by its sign', () => {
+describe('logit processors', () => {
+  it('lower each token of the text once by the repetition penalty, according to its sign', () => {
     // Keskar et al. 2019, section 4.1: 2 / 2, -1 * 2.
     const adjusted = adjustLogits(LOGITS, { repetitionPenalty: 2 }, text([0, 1, 0]))
     assert.deepEqual([...adjusted], [1, -2, 0.5, 1.5])
@@ -15,7 +15,7 @@ describe('logits before a draw', () => {
     assert.equal(adjustLogits(LOGITS, {}, text([0])), LOGITS)
   })
 
-  it('suppressed tokens are never drawn, some of them not first', () => {
+  it('never draw suppressed tokens, nor those suppressed only at the start', () => {
     const settings = { temperature: 0, suppressIds: [0, 99], beginSuppressIds: [3] }
     const draw = (...args: Parameters<typeof text>) =>
       sampleToken(LOGITS, settings, createSeededRandom(1), text(...args))
@@ -23,7 +23,7 @@ describe('logits before a draw', () => {
     assert.equal(draw([1, 2], 1), 3)
   })
 
-  it('completes no sequence twice, and no bad word', () => {
+  it('repeat no n-gram, and complete no bad word', () => {
     const banned = (settings: object, ...args: Parameters<typeof text>) =>
       [...adjustLogits(LOGITS, settings, text(...args))].flatMap((value, id) =>
         value === Number.NEGATIVE_INFINITY ? [id] : []

@@ -15,7 +15,7 @@ import { TINY_GPT2 } from '../tiny-gpt2.ts'
 import { TINY_CONFIG } from '../tiny-llama.ts'
 import { wholeTextLogits } from './whole-text.ts'
 
-/** Room for caches that have to grow twice. */
+/** Enough for caches that have to grow twice. */
 const CONFIG: LlamaConfig = { ...TINY_CONFIG, maxPositions: 400, attentionBias: true }
 
 describe('decoder', () => {
@@ -23,9 +23,9 @@ describe('decoder', () => {
   const ids = Array.from({ length: 400 }, () => random.nextUint32() % CONFIG.vocabularySize)
   const weights = initialiseLlama(CONFIG, 3)
 
-  it('gives the logits of a pass over the whole text, however the text comes in', async () => {
+  it('gives the logits of a pass over the whole text, however the text is divided', async () => {
     const decoder = createDecoder({ config: CONFIG })
-    // Alone and together, below and above a run's most, over the borders of the cache's blocks.
+    // Alone and together, below and above the largest run, across the block boundaries of the cache.
     for (const parts of [
       [1, 1, 1],
       [5, 1, 1],
@@ -76,7 +76,7 @@ describe('decoder', () => {
     })
   }
 
-  it('goes back to an earlier place', async () => {
+  it('rewinds to an earlier position', async () => {
     const decoder = createDecoder({ config: CONFIG })
     const text = decoder.start(weights)
     await text.append(ids.slice(0, 70))
@@ -88,7 +88,7 @@ describe('decoder', () => {
     await decoder.dispose()
   })
 
-  it('keeps texts apart that take turns', async () => {
+  it('keeps interleaved texts apart', async () => {
     const decoder = createDecoder({ config: CONFIG })
     const [one, two] = [decoder.start(weights), decoder.start(weights)]
     await Promise.all([one.append(ids.slice(0, 9)), two.append(ids.slice(20, 24))])
@@ -103,7 +103,7 @@ describe('decoder', () => {
     await decoder.dispose()
   })
 
-  it('refuses what does not fit its context, and keeps what it has', async () => {
+  it('refuses input beyond its context, and keeps its state', async () => {
     const decoder = createDecoder({ config: CONFIG, context: 12 })
     const text = decoder.start(weights)
     await text.append(ids.slice(0, 10))

@@ -12,7 +12,7 @@ import { BYTE_LEVEL_CONFIG, BYTE_LEVEL_TOKENIZER } from '../tokenizers.ts'
 
 type Tokenizer = ReturnType<typeof loadTokenizer>
 
-/** Any tokens behind any prompt, whole characters or not, are told as the tokenizer tells them at once. */
+/** Any tokens after any prompt, whole characters or not, stream as the tokenizer decodes them at once. */
 function assertTellsTheSame(tokenizer: Tokenizer, lowest: number): void {
   const ids = fc.array(fc.integer({ min: lowest, max: tokenizer.vocabularySize - 1 }), { maxLength: 24 })
   fc.assert(
@@ -25,7 +25,7 @@ function assertTellsTheSame(tokenizer: Tokenizer, lowest: number): void {
 }
 
 describe('detokenizer', () => {
-  it('byte-level: tells what the whole tells, and no half character', () => {
+  it('byte-level: streams the same text as decoding at once, without partial characters', () => {
     const tokenizer = createTextTokenizer(BYTE_LEVEL_TOKENIZER, BYTE_LEVEL_CONFIG)
     assertTellsTheSame(tokenizer, 0)
     const detokenizer = createDetokenizer(tokenizer)
@@ -37,7 +37,7 @@ describe('detokenizer', () => {
     assert.equal(detokenizer.flush(), '')
   })
 
-  it('SentencePiece: keeps the space of a word behind a prompt', function () {
+  it('SentencePiece: keeps the space of a word after a prompt', function () {
     if (!existsSync(STORIES_FOLDER)) {
       console.log(`      skipped: there is no ${STORIES_FOLDER} (set LOAM_SHARED)`)
       this.skip()
@@ -53,7 +53,7 @@ describe('detokenizer', () => {
   })
 })
 
-/** Where the stop begins that is complete first when the text comes a character at a time. */
+/** Where the stop string that completes first begins, when the text arrives a character at a time. */
 function firstComplete(text: string, stops: readonly string[]): number | undefined {
   for (let length = 1; length <= text.length; length++) {
     const ending = stops.filter((stop) => text.slice(0, length).endsWith(stop))
@@ -63,7 +63,7 @@ function firstComplete(text: string, stops: readonly string[]): number | undefin
 }
 
 describe('stop filter', () => {
-  it('lets everything before the first stop through, however the text is cut', () => {
+  it('passes everything before the first stop string, however the text is divided', () => {
     const letters = fc.string({ unit: fc.constantFrom('a', 'b', 'c'), maxLength: 30 })
     const stops = fc.array(fc.string({ unit: fc.constantFrom('a', 'b', 'c'), minLength: 1, maxLength: 4 }), {
       maxLength: 3
@@ -81,7 +81,7 @@ describe('stop filter', () => {
     )
   })
 
-  it('stops at the one that is complete first, of those that overlap', () => {
+  it('stops at the one that completes first when several overlap', () => {
     for (const pieces of [['abc'], ['a', 'b', 'c'], ['ab', 'c']]) {
       const filter = createStopFilter(['abc', 'b'])
       assert.equal(pieces.map((piece) => filter.push(piece)).join(''), 'a', pieces.join(' '))
@@ -89,7 +89,7 @@ describe('stop filter', () => {
     }
   })
 
-  it('holds back only what a stop may begin with', () => {
+  it('holds back only the possible start of a stop string', () => {
     const filter = createStopFilter(['\n\nUser:', ''])
     assert.equal(filter.push('yes.\n'), 'yes.')
     assert.equal(filter.push('No'), '\nNo')

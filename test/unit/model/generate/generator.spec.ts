@@ -12,7 +12,7 @@ import { wholeTextLogits } from './whole-text.ts'
 describe('generator', () => {
   const weights = initialiseLlama(TINY_CONFIG, 3)
 
-  it('repeats itself by its seed', async () => {
+  it('is deterministic for a seed', async () => {
     const generator = await createGenerator({ config: TINY_CONFIG })
     const sample = (seed: number): Promise<number[]> =>
       generator.generate({ weights, ids: [1, 2], maxTokens: 20, seed })
@@ -23,7 +23,7 @@ describe('generator', () => {
     await generator.dispose()
   })
 
-  it('is greedy as a pass over the whole text would be', async () => {
+  it('is greedy like a pass over the whole text', async () => {
     const generator = await createGenerator({ config: TINY_CONFIG })
     const start = [3, 4, 5]
     const added = await generator.generate({ weights, ids: start, maxTokens: 20, temperature: 0 })
@@ -36,7 +36,7 @@ describe('generator', () => {
     await generator.dispose()
   })
 
-  it('says why it ended: a stop token, enough tokens, a full context', async () => {
+  it('reports why it ended: a stop token, enough tokens, a full context', async () => {
     const generator = await createGenerator({ config: TINY_CONFIG, context: 12 })
     const run = { weights, ids: [1], maxTokens: 6, temperature: 0 }
     const collect = async (options: object): Promise<{ ids: number[]; reason: FinishReason }> => {
@@ -67,7 +67,7 @@ describe('generator', () => {
     await generator.dispose()
   })
 
-  it('tells the story that stories260k is known for', async function () {
+  it('reproduces the known story of stories260k', async function () {
     if (!existsSync(STORIES_FOLDER)) {
       console.log(`      skipped: there is no ${STORIES_FOLDER} (set LOAM_SHARED)`)
       this.skip()

@@ -34,7 +34,7 @@ describe('repeatable decoding', () => {
     'GPT-2': { ...TINY_GPT2, maxPositions: 300 }
   }
   for (const [name, config] of Object.entries(families))
-    it(`${name}: logits have the same bits however the text is cut into runs`, async () => {
+    it(`${name}: logits have the same bits however the text is divided into runs`, async () => {
       const random = createSeededRandom(11)
       const ids = Array.from({ length: LENGTH }, () => random.nextUint32() % config.vocabularySize)
       const weights = initialiseModel(config, 4)
@@ -45,7 +45,7 @@ describe('repeatable decoding', () => {
         const rows: Float32Array[] = []
         for (const part of cut) {
           const from = text.length
-          // What was drafted and rejected leaves no trace.
+          // Rejected drafts leave no trace.
           if (part < 20) {
             await text.append(ids.slice(0, 3))
             text.truncate(from)

@@ -18,22 +18,22 @@ function assertNear(actual: number[], expected: number[]): void {
 }
 
 describe('sampling', () => {
-  it('draws by probability', () => assertNear(frequencies({}), [0.4, 0.3, 0.2, 0.1]))
-  it('sharpens with a temperature below 1', () =>
+  it('draws tokens by their probability', () => assertNear(frequencies({}), [0.4, 0.3, 0.2, 0.1]))
+  it('sharpens the distribution at temperatures below 1', () =>
     assertNear(frequencies({ temperature: 0.5 }), [16 / 30, 9 / 30, 4 / 30, 1 / 30]))
-  it('keeps the k most likely', () => assertNear(frequencies({ topK: 2 }), [4 / 7, 3 / 7, 0, 0]))
-  it('keeps the most likely that reach p', () =>
+  it('top-k keeps the k most likely tokens', () => assertNear(frequencies({ topK: 2 }), [4 / 7, 3 / 7, 0, 0]))
+  it('top-p keeps the most likely tokens that reach p', () =>
     assertNear(frequencies({ topP: 0.65 }), [4 / 7, 3 / 7, 0, 0]))
-  it('takes p of the probability of the k most likely', () =>
+  it('applies top-p to the probability of the top k', () =>
     assertNear(frequencies({ topK: 3, topP: 0.4 }), [1, 0, 0, 0]))
-  it('keeps equal logits at the border in the order of their ids', () => {
+  it('keeps tied logits at the cutoff in the order of their ids', () => {
     const random = createSeededRandom(2)
     const drawn = Array.from({ length: 200 }, () =>
       sampleToken(Float32Array.of(1, 0, 0, 0), { topK: 2 }, random)
     )
     assert.deepEqual([...new Set(drawn)].sort(), [0, 1])
   })
-  it('always keeps the most likely', () => assertNear(frequencies({ topP: 0 }, 10), [1, 0, 0, 0]))
+  it('always keeps the most likely token', () => assertNear(frequencies({ topP: 0 }, 10), [1, 0, 0, 0]))
   it('is greedy at temperature 0', () => {
     assert.equal(sampleToken(Float32Array.of(-3, 5, 5, 1), { temperature: 0 }, createSeededRandom(1)), 1)
   })

@@ -11,7 +11,7 @@ import { TINY_CONFIG } from '../tiny-llama.ts'
 import { BYTE_LEVEL_CONFIG, BYTE_LEVEL_TOKENIZER } from '../tokenizers.ts'
 
 describe('text stream', () => {
-  // As many tokens as the tokenizer has, so that every one that is drawn has a text.
+  // As many tokens as the tokenizer has, so that every drawn token has a text.
   const config = { ...TINY_CONFIG, vocabularySize: 12 }
   const tokenizer = createTextTokenizer(BYTE_LEVEL_TOKENIZER, BYTE_LEVEL_CONFIG)
   const weights = initialiseLlama(config, 5)
@@ -33,7 +33,7 @@ describe('text stream', () => {
     }
   }
 
-  it('tells in pieces what the tokens say together', async () => {
+  it('streams pieces that join to the decoded text', async () => {
     const generator = await createGenerator({ config })
     const ids = await generator.generate(run)
     await generator.dispose()
@@ -44,7 +44,7 @@ describe('text stream', () => {
     assert.deepEqual([reason, tokens], ['length', 24])
   })
 
-  it('ends before a stop string, and makes no token more', async () => {
+  it('ends before a stop string, and generates no further token', async () => {
     const whole = (await collect()).pieces.join('')
     const stop = whole.slice(8, 11)
     const { pieces, reason, tokens } = await collect({ stop: ['never', stop] })

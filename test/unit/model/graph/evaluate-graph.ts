@@ -14,7 +14,7 @@ export interface Evaluated {
   readonly value: Float32Array
   readonly loss: number
   readonly gradients: readonly Float32Array[]
-  /** What the loss weighs the value's elements with. */
+  /** Weights of the value's elements in the loss. */
   readonly weights: Float32Array
   /** The loss with other inputs, in float64 from the value's elements. */
   lossAt(values: readonly Float32Array[]): Promise<number>

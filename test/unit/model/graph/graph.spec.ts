@@ -16,7 +16,7 @@ import {
 } from '../../../../src/model/graph/index.ts'
 
 describe('graph builder', () => {
-  it('builds an equal computation once', () => {
+  it('builds equal computations once', () => {
     const builder = new GraphBuilder()
     const x = builder.input('x', [2])
     assert.equal(add(x, builder.scalar(1)), add(x, builder.scalar(1)))
@@ -24,7 +24,7 @@ describe('graph builder', () => {
     assert.notEqual(builder.scalar(0), builder.scalar(-0))
   })
 
-  it('folds reshapes and transpositions into each other', () => {
+  it('folds consecutive reshapes and transpositions', () => {
     const builder = new GraphBuilder()
     const x = builder.input('x', [2, 3, 4])
     assert.equal(transpose(transpose(x, [1, 2, 0]), [2, 0, 1]), x)
@@ -32,7 +32,7 @@ describe('graph builder', () => {
     assert.equal(reshape(reshape(x, [6, 4]), [2, 3, 4]), x)
   })
 
-  it('leaves out what no output needs', () => {
+  it('omits what no output needs', () => {
     const builder = new GraphBuilder()
     const x = builder.input('x', [2])
     const unused = builder.input('unused', [2])
@@ -45,7 +45,7 @@ describe('graph builder', () => {
     )
   })
 
-  it('refuses incompatible shapes, naming them', () => {
+  it('refuses incompatible shapes, and names them', () => {
     const builder = new GraphBuilder()
     const a = builder.input('a', [2, 3])
     const b = builder.input('b', [2, 4])
@@ -58,7 +58,7 @@ describe('graph builder', () => {
 })
 
 describe('gradients', () => {
-  it('are not built for what no target reaches', () => {
+  it('are not built for inputs that no target depends on', () => {
     const builder = new GraphBuilder()
     const frozen = builder.input('frozen', [3, 3])
     const x = builder.input('x', [2, 3])
@@ -69,7 +69,7 @@ describe('gradients', () => {
     assert.equal(graph.nodes.filter(({ operator }) => operator.name === 'MatMul').length, 1)
   })
 
-  it('stop with a message where they cannot pass', () => {
+  it('are refused where they are undefined', () => {
     const builder = new GraphBuilder()
     const x = builder.input('x', [2])
     const aside = builder.input('aside', [2])
@@ -81,7 +81,7 @@ describe('gradients', () => {
     assert.throws(() => gradients(sumAll(gatherRows(table, indices)), [indices]), /does not depend on/)
   })
 
-  it('follow a rule of their own where a value has one', () => {
+  it('use the custom gradient of a value', () => {
     const builder = new GraphBuilder()
     const x = builder.input('x', [2])
     const tripled = withGradient(sigmoid(x), [x], (dy) => [multiply(dy, builder.scalar(3))])

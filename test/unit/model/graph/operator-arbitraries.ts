@@ -41,7 +41,7 @@ import {
 } from '../../../../src/model/graph/index.ts'
 import { createSeededRandom } from '../../../../src/model/index.ts'
 
-/** Some use of an operator, of some shape. */
+/** A use of an operator, with some shape. */
 export interface OperatorUse {
   readonly shapes: readonly (readonly number[])[]
   readonly build: (...inputs: GraphNode[]) => GraphNode
@@ -152,7 +152,7 @@ export const OPERATOR_USES: Readonly<Record<string, fc.Arbitrary<OperatorUse>>> 
     .chain((x) => fc.tuple(fc.constant(x), fc.shuffledSubarray([...x.keys()], { minLength: x.length })))
     .map(([x, permutation]) => ({
       shapes: [x],
-      // The sum keeps a permutation that changes nothing from being no node at all.
+      // The sum keeps an identity permutation from being optimised away.
       build: (node) => add(transpose(node!, permutation), transpose(node!, permutation))
     })),
   Slice: shapeAndAxis
@@ -233,7 +233,7 @@ export const OPERATOR_USES: Readonly<Record<string, fc.Arbitrary<OperatorUse>>> 
     }))
 }
 
-/** Random inputs of a use, above its bound where it has one. */
+/** Random inputs of a use, above its bound, if any. */
 export function inputsFor({ shapes, above }: OperatorUse, from: number): Float32Array[] {
   const random = createSeededRandom(from)
   return shapes.map((extents) =>

@@ -391,7 +391,7 @@ OPERATOR_CASES.push({
   reference: (a, b) => range(2).map((n) => a[2 * n]! * b[0]! + a[2 * n + 1]! * b[1]!)
 })
 
-/** Inputs of a case: random, and above its bound where it has one. */
+/** Inputs of a case: random, and above its bound, if any. */
 export function inputsOf({ shapes, above }: OperatorCase, seed: number): Float32Array[] {
   const random = createSeededRandom(seed)
   return shapes.map((shape) =>

@@ -27,7 +27,7 @@ describe('graph operators', () => {
     })
   }
 
-  it('every operator of the table is tried above', () => {
+  it('every operator of the table is covered above', () => {
     const tried = new Set(OPERATOR_CASES.map(({ operator }) => operator))
     assert.deepEqual(
       Object.keys(operators).filter((name) => !tried.has(name)),

@@ -21,7 +21,7 @@ const shapePair = fc
   }))
 
 describe('shapes', () => {
-  it('broadcast in both orders to the larger one', () => {
+  it('broadcast to the larger one in either order', () => {
     fc.assert(
       fc.property(shapePair, ({ large, small }) => {
         assert.deepEqual(broadcastShapes(large, small), large)
@@ -32,7 +32,7 @@ describe('shapes', () => {
     assert.throws(() => broadcastShapes([2, 3], [2]), /\[2,3\] and \[2\].*3 against 2/)
   })
 
-  it('a broadcast value gets back the sum of the gradients of its copies', async () => {
+  it('the gradient of a broadcast value is summed over its copies', async () => {
     await fc.assert(
       fc.asyncProperty(shapePair, async ({ large, small }) => {
         const values = [large, small].map((shape) => new Float32Array(elementCount(shape)).fill(1))
@@ -61,7 +61,7 @@ describe('shapes', () => {
     )
   })
 
-  it('axes count from either end', () => {
+  it('count axes from either end', () => {
     assert.deepEqual(
       [0, 2, -1, -3].map((axis) => normaliseAxis(axis, 3)),
       [0, 2, 2, 0]

@@ -40,7 +40,7 @@ describe('LoRA settings', () => {
     assert.equal(loraModules(TINY_CONFIG, SETTINGS)[2]!.scale, 2)
   })
 
-  it('refuse numbers that cannot be, and patterns for nothing', () => {
+  it('refuse invalid numbers, and patterns that match nothing', () => {
     const refused = (change: object, message: RegExp): void =>
       assert.throws(() => loraModules(TINY_CONFIG, { ...SETTINGS, ...change }), message)
     refused({ rank: 0 }, /the rank of model.layers.0.self_attn.v_proj must be a positive integer, got 0/)
@@ -70,7 +70,7 @@ describe('LoRA settings', () => {
 })
 
 describe('LoRA dropout', () => {
-  it('draws masks whose mean is 1, equal for equal places in a run', () => {
+  it('draws masks with mean 1, equal for the same place in a run', () => {
     const mask = new Float32Array(20_001)
     const draw = { seed: 7, step: 3, batch: 0 }
     drawDropout([mask], 0.25, draw)
@@ -85,7 +85,7 @@ describe('LoRA dropout', () => {
     assert.deepEqual(mask, first)
   })
 
-  it('acts on what A reads: by hand in the weights of one step', async () => {
+  it('acts on the input of A: one step matches a calculation by hand', async () => {
     // With B = 0 the loss does not see the masks, and the gradient of B does.
     const size = { config: TINY_CONFIG, batchSize: 1, sequenceLength: 4 }
     const lora = { rank: 2, alpha: 2, targetModules: ['down_proj'], dropout: 0.5 }
@@ -116,7 +116,7 @@ describe('LoRA dropout', () => {
     await step.dispose()
   })
 
-  it('lets a run repeat and go on to the bit', async () => {
+  it('keeps runs reproducible and resumable bit for bit', async () => {
     const trainer = await createLoraTrainer({
       config: TINY_CONFIG,
       ...SETTINGS,

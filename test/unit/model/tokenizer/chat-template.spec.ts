@@ -19,7 +19,7 @@ const chat = (...turns: [string, string][]): TrainingExample => ({
   content: { kind: 'chat', messages: turns.map(([role, content]) => ({ role, content })) }
 })
 
-/** What is learned of an example, each stretch as text. */
+/** The training targets of an example, each stretch as text. */
 function learned(example: TrainingExample, template?: string): string[][] {
   const renderChat =
     template === undefined
@@ -46,7 +46,7 @@ describe('chat template', () => {
     ['assistant', 'Ciao']
   )
 
-  it('learns the answers only, with what ends them', () => {
+  it('trains on answers only, with the tokens that end them', () => {
     assert.deepEqual(learned(conversation, CHAT_TEMPLATES.chatml), [
       ['Hello<|im_end|>\n', 'Ciao<|im_end|>\n']
     ])
@@ -56,15 +56,15 @@ describe('chat template', () => {
     assert.deepEqual(learned(conversation, llama), [[' Hello</s>', ' Ciao</s>']])
   })
 
-  it('takes every answer for itself where the template shows earlier ones otherwise', () => {
-    // As templates do that drop the thoughts of all answers but the last.
+  it('trains on each answer separately if the template renders earlier ones differently', () => {
+    // Like templates that drop the thoughts of all answers but the last.
     const forgetful =
       "{% for m in messages %}<{{ m.role }}>{% if m.role == 'assistant' and not loop.last %}...{% else %}{{ m.content }}{% endif %}{% endfor %}" +
       '{% if add_generation_prompt %}<assistant>{% endif %}'
     assert.deepEqual(learned(conversation, forgetful), [['Hello'], ['Ciao']])
   })
 
-  it('says what a conversation lacks', () => {
+  it('reports what a conversation lacks', () => {
     assert.throws(
       () => learned(conversation),
       /a\.jsonl:1: conversations need a chat template.*--chat-template/
@@ -76,7 +76,7 @@ describe('chat template', () => {
     assert.throws(() => learned(conversation, '{{ messages | length }}'), /a\.jsonl:1: .*does not begin like/)
   })
 
-  it('completions end with EOS, texts do not; prompts are not learned', () => {
+  it('ends completions with EOS, but not texts, and does not train on prompts', () => {
     const completion: TrainingExample = {
       source: 'x:1',
       content: { kind: 'completion', prompt: 'Q: ', completion: 'A' }
@@ -89,7 +89,7 @@ describe('chat template', () => {
     assert.deepEqual([...all!.weights], [0, 1, 1, 1, 1, 1])
   })
 
-  it('writes the day that it is told, and one and the same day where nothing else is said', () => {
+  it('uses the given date, or the same fixed date every time', () => {
     const dated =
       "{% if strftime_now is defined %}{{ strftime_now('%d %b %Y') }}{% endif %} {{ messages[0].content }}"
     const say = (date?: () => Date): string =>
@@ -114,7 +114,7 @@ describe('chat template', () => {
       assert.equal(rendered(), undefined)
       writeFileSync(join(folder, 'chat_template.jinja'), 'file {{ messages[0].content }}')
       assert.equal(rendered(), 'file Hi')
-      // The file goes before what tokenizer_config.json says.
+      // The file takes precedence over tokenizer_config.json.
       config({ bos_token: { content: '<s>' }, chat_template: '{{ bos_token }}{{ messages[0].content }}' })
       assert.equal(rendered(), 'file Hi')
       rmSync(join(folder, 'chat_template.jinja'))

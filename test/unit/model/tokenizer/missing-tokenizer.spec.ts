@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadTokenizer } from '../../../../src/model/index.ts'
 
-describe('a folder without a tokenizer that is read', () => {
+describe('a folder without a usable tokenizer', () => {
   let folder: string
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'loam-tokenizer-'))
@@ -19,7 +19,7 @@ describe('a folder without a tokenizer that is read', () => {
       /only vocab\.json and merges\.txt \(a vocabulary with merges\).*save_pretrained/
     ]
   ] as const) {
-    it(`says what to do with ${files.join(' and ') || 'none'}`, () => {
+    it(`is refused with advice: ${files.join(' and ') || 'none'}`, () => {
       for (const file of files) writeFileSync(join(folder, file), '{}')
       assert.throws(() => loadTokenizer(folder), message)
     })

@@ -31,8 +31,8 @@ const adds = (...tokens: string[]): object => ({
 const byteLevel = { ...JSON_FILE, post_processor: { type: 'ByteLevel', add_prefix_space: false } }
 const NAMED = { bos_token: '<|start|>', eos_token: '<|end|>' }
 
-describe('what a tokenizer puts around a text', () => {
-  it('is what its post-processor puts there, whatever the config names or asks for', () => {
+describe('what a tokenizer adds around a text', () => {
+  it('is determined by its post-processor, whatever the config names or asks for', () => {
     const around = (json: object, config: object): (readonly number[])[] => [
       encodeText(createTextTokenizer(json, config), 'hello')
     ]
@@ -43,7 +43,7 @@ describe('what a tokenizer puts around a text', () => {
     assert.deepEqual(around(adds('<|start|>'), { ...NAMED, add_bos_token: false }), [[START, HELL, O]])
   })
 
-  it('is what the config asks for where there is no post-processor', () => {
+  it('is determined by the config if there is no post-processor', () => {
     for (const [asked, ids] of [
       [{}, [HELL, O]],
       [{ add_bos_token: true }, [START, HELL, O]],
@@ -60,7 +60,7 @@ describe('special tokens', () => {
     return [bosId, eosId]
   }
 
-  it('are those of tokenizer_config.json, special_tokens_map.json and config.json', () => {
+  it('come from tokenizer_config.json, special_tokens_map.json and config.json', () => {
     assert.deepEqual(ends(NAMED), [START, END])
     assert.deepEqual(ends({}, { specialTokensMap: { eos_token: { content: '<|end|>' } } }), [undefined, END])
     assert.deepEqual(ends({}, { modelConfig: { bos_token_id: 0, eos_token_id: [12, 13] } }), [START, END])
@@ -71,7 +71,7 @@ describe('special tokens', () => {
     assert.deepEqual(ends({}), [undefined, undefined])
   })
 
-  it('go in the order of transformers 5: the map first, unless the config lists the added tokens', () => {
+  it('follow the precedence of transformers 5: the map first, unless the config lists the added tokens', () => {
     const specialTokensMap = { eos_token: '<|pad|>' }
     assert.equal(ends(NAMED, { specialTokensMap })[1], 13)
     assert.equal(
@@ -80,12 +80,12 @@ describe('special tokens', () => {
     )
   })
 
-  it('a null is an answer for beginnings; an end is looked for further', () => {
+  it('a null disables the beginning token, but not the search for an end token', () => {
     const modelConfig = { bos_token_id: 0, eos_token_id: 12 }
     assert.deepEqual(ends({ bos_token: null, eos_token: null }, { modelConfig }), [undefined, END])
   })
 
-  it('are named for templates, those of the model too', () => {
+  it('are passed to templates by name, including those of the model', () => {
     const named = namedSpecialTokens({
       config: { unk_token: '<unk>', pad_token: null, extra_special_tokens: { image_token: '<img>' } },
       specialTokensMap: { cls_token: '<cls>' }

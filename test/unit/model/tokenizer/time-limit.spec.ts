@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { limitedEncoder } from '../../../../src/model/tokenizer/time-limit.ts'
 
-describe('the time that a text may take to encode', () => {
+describe('the time limit for encoding a text', () => {
   const ofPattern = (pattern: RegExp) => (text: string) => [pattern.exec(text)?.[0].length ?? 0]
   const limit = () => 200
 
-  it('ends a pattern that would take hours', () => {
+  it('stops a pattern that would take hours', () => {
     const encode = limitedEncoder(ofPattern(/a*a*a*b/u), limit)
     assert.throws(
       () => encode('a'.repeat(20_000)),
@@ -14,7 +14,7 @@ describe('the time that a text may take to encode', () => {
     assert.deepEqual(encode(`${'a'.repeat(600)}b`), [601])
   })
 
-  it('leaves results and errors of others as they are', () => {
+  it('passes on other results and errors unchanged', () => {
     const text = 'x'.repeat(1_000)
     assert.deepEqual(limitedEncoder((given) => [given.length])(text), [1_000])
     assert.deepEqual(limitedEncoder((given) => [given.length], limit)(''), [0])

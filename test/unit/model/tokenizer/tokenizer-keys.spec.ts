@@ -6,18 +6,18 @@ const MODEL = { type: 'BPE', vocab: { a: 0, b: 1, '<s>': 2 }, merges: [] }
 const TOKENIZER = { version: '1.0', pre_tokenizer: BYTE_LEVEL, model: MODEL }
 const SPACES = { Regex: '\\s+' }
 
-describe("what a tokenizer's files say", () => {
+describe("the keys of a tokenizer's files", () => {
   const load = (change: object, config: object = {}, more: object = {}) =>
     createTextTokenizer({ ...TOKENIZER, ...change }, config, more)
   const refused = (message: RegExp, ...args: Parameters<typeof load>) =>
     assert.throws(() => load(...args), message)
 
-  it('may leave out parts of tokenizer.json, as the library tokenizers lets it', () => {
+  it('may be missing where the tokenizers library allows it', () => {
     assert.deepEqual(createTextTokenizer(TOKENIZER, {}).encode('ab'), [0, 1])
     assert.throws(() => load({ normalizer: { type: 'Nmt' } }), /^Error: tokenizer\.json: .*Nmt/)
   })
 
-  it('is refused where other tokens would come out than those of the library tokenizers', () => {
+  it('are refused where they would give other tokens than the tokenizers library', () => {
     const split = (settings: object) => ({
       pre_tokenizer: { type: 'Sequence', pretokenizers: [{ type: 'Split', ...settings }, BYTE_LEVEL] }
     })
@@ -41,7 +41,7 @@ describe("what a tokenizer's files say", () => {
     refused(/segmenter: "x" is a key/, { segmenter: 'x' })
   })
 
-  it('is refused where the two files contradict each other, or one adds tokens', () => {
+  it('are refused if the two files contradict each other, or one adds tokens', () => {
     const asked = { add_prefix_space: true }
     for (const name of ['GPT2Tokenizer', 'GPT2TokenizerFast', 'Qwen2Tokenizer'])
       refused(/add_prefix_space: true contradicts tokenizer\.json/, {}, { ...asked, tokenizer_class: name })
@@ -61,7 +61,7 @@ describe("what a tokenizer's files say", () => {
     load({}, { additional_special_tokens: ['<s>'] }, { addedTokens: { '<s>': 2 } })
   })
 
-  it('is read with what other programs leave in tokenizer_config.json', () => {
+  it('are accepted with what other programs leave in tokenizer_config.json', () => {
     const config = {
       ...{ model_max_length: 9, clean_up_tokenization_spaces: true, legacy: true, padding_side: 'left' },
       ...{ sp_model_kwargs: { a: 1 }, unsloth_version: '1', backend: 'tokenizers', is_local: true },

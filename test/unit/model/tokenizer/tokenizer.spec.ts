@@ -5,7 +5,7 @@ import { STORIES_FOLDER } from '../tiny-llama.ts'
 import { BYTE_LEVEL_CONFIG, BYTE_LEVEL_TOKENIZER } from '../tokenizers.ts'
 
 describe('tokenizer', () => {
-  it('byte-level: merges by rank, keeps spaces and bytes, leaves special tokens out', () => {
+  it('byte-level: merges by rank, preserves spaces and bytes, omits special tokens', () => {
     const tokenizer = createTextTokenizer(BYTE_LEVEL_TOKENIZER, BYTE_LEVEL_CONFIG)
     assert.equal(tokenizer.vocabularySize, 12)
     assert.equal(tokenizer.bosId, 0)
@@ -15,7 +15,7 @@ describe('tokenizer', () => {
     assert.equal(tokenizer.decode([]), '')
   })
 
-  it('has no beginning-of-sequence id where the config names none', () => {
+  it('has no beginning-of-sequence id if the config names none', () => {
     for (const config of [{}, { bos_token: null }]) {
       assert.equal(createTextTokenizer(BYTE_LEVEL_TOKENIZER, config).bosId, undefined)
     }
@@ -27,7 +27,7 @@ describe('tokenizer', () => {
     assert.throws(() => createTextTokenizer(BYTE_LEVEL_TOKENIZER, { bos_token: 3 }), /tokenizer_config.json/)
   })
 
-  it('refuses an id that its tables would need a billion places for', () => {
+  it('refuses an id that would need a table of a billion entries', () => {
     const [token] = BYTE_LEVEL_TOKENIZER.added_tokens
     const added = { ...BYTE_LEVEL_TOKENIZER, added_tokens: [{ ...token, id: 1e9 }] }
     const { model } = BYTE_LEVEL_TOKENIZER

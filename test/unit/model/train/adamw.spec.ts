@@ -3,7 +3,7 @@ import { clippingFactor, createAdamW, globalNorm } from '../../../../src/model/i
 import { assertClose } from '../close.ts'
 
 describe('AdamW', () => {
-  it('follows the formula of the paper, in float64, over several steps', () => {
+  it('follows the formula of the paper in float64, over several steps', () => {
     const settings = { beta1: 0.8, beta2: 0.95, epsilon: 1e-3, weightDecay: 0.1 }
     const start = [0.5, -1, 2, 0.25]
     const data = Float32Array.from(start)
@@ -42,14 +42,14 @@ describe('AdamW', () => {
     assert.deepEqual([matrix[0], vector[0]], [0.75, 1])
   })
 
-  it('refuses to skip a parameter', () => {
+  it('refuses a step without a gradient for a parameter', () => {
     const optimizer = createAdamW(new Map([['w', { shape: [1], data: new Float32Array(1) }]]))
     assert.throws(() => optimizer.update(new Map(), { learningRate: 1 }), /no gradient for w/)
   })
 })
 
 describe('gradient clipping', () => {
-  it('measures all gradients together and shortens only what is too long', () => {
+  it('uses the norm of all gradients together, and scales down only what exceeds the limit', () => {
     const gradients = new Map([
       ['a', Float32Array.of(3)],
       ['b', Float32Array.of(0, -4)]

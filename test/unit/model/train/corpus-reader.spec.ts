@@ -42,7 +42,7 @@ describe('corpus reader', () => {
   })
   afterEach(() => rm(folder, { recursive: true, force: true }))
 
-  it('reads and tokenizes once while the files stay as they are', async () => {
+  it('reads and tokenizes once while the files are unchanged', async () => {
     const first = await read()
     assert.deepEqual([first.examples.length, first.isText, first.format], [2, true, 'text'])
     const once = encoded
@@ -63,7 +63,7 @@ describe('corpus reader', () => {
     assert.deepEqual(counts, [2, 3, 4, 1])
   })
 
-  it('rereads a file of the same size and time', async () => {
+  it('rereads a changed file of the same size and time', async () => {
     const path = join(data, 'a.jsonl')
     const { atime, mtime } = await stat(path)
     const before = await read()
@@ -78,7 +78,7 @@ describe('corpus reader', () => {
     )
   })
 
-  it('keeps one corpus for each way of reading it, and another template file counts as a change', async () => {
+  it('caches one corpus per way of reading it, and notices a changed template file', async () => {
     const chat = {
       messages: [
         { role: 'user', content: 'a' },
@@ -100,7 +100,7 @@ describe('corpus reader', () => {
     assert.notDeepEqual((await read(changes, join(folder, 'chat.jsonl'))).examples, before.examples)
   })
 
-  it('forgets a corpus that became unreadable, and says why each time', async () => {
+  it('forgets a corpus that became unreadable, and reports the error each time', async () => {
     await read()
     await appendFile(join(data, 'a.jsonl'), '{')
     await assert.rejects(read(), /a\.jsonl:3/)
@@ -109,7 +109,7 @@ describe('corpus reader', () => {
     assert.equal((await read()).examples.length, 1)
   })
 
-  it('gives a run the same batches whether it was read now or before', async () => {
+  it('gives the same batches from the cache as from a fresh read', async () => {
     await writeFile(join(data, 'a.jsonl'), Array.from({ length: 9 }, (_, i) => line(`text ${i}`)).join(''))
     const options = { ...settings, data, folder, tokenizer, batchSize: 2, sequenceLength: 8, heldOut: 0.3 }
     for (const seed of [1, 2]) {

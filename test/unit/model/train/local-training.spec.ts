@@ -81,13 +81,13 @@ describe('local training', () => {
   })
   afterEach(() => rm(folder, { recursive: true, force: true }))
 
-  it('measures the loss that training has, each target once', async () => {
+  it('evaluates the training loss, counting each target once', async () => {
     const stream = streamOf(5, 9)
     const first = stream.nextBatch(0)
     const { loss } = await trainer.begin({ weights, seed: 1 }).step(first, 0)
     const one = { rows: 2, targets: 0, nextBatch: () => first }
     assert(Math.abs((await evaluator.loss(one, weights)) - loss) < 1e-5)
-    // An odd last row: its batch goes on into rows that were counted.
+    // An odd last row: its batch continues into rows that were counted already.
     const odd = createExampleStream({
       examples: examples(3, 2),
       packing: 'none',
@@ -107,7 +107,7 @@ describe('local training', () => {
     await single.dispose()
   })
 
-  it('measures what is trained: on base weights as they are held, with the scale of the LoRA', async () => {
+  it('evaluates what is trained: on base weights as they are held, with the LoRA scale', async () => {
     for (const baseFormat of BASE_FORMATS) {
       const lora = { ...LORA, rsLora: true }
       const quantised = await createLoraTrainer({ ...SHAPE, ...lora, baseFormat })
@@ -128,14 +128,14 @@ describe('local training', () => {
     }
   })
 
-  it('will not measure an adapter without having been built for one', async () => {
+  it('refuses to evaluate an adapter unless built for one', async () => {
     const plain = await createLossEvaluator(SHAPE)
     const { adapter } = trainer.begin({ weights, seed: 1 })
     await assert.rejects(plain.loss(streamOf(2, 9), weights, adapter), /built for the base alone/)
     await plain.dispose()
   })
 
-  it('stopped anywhere and resumed, it ends with the bits of a run that never stopped', async () => {
+  it('ends with the same bits when stopped anywhere and resumed', async () => {
     const heldOut = { stream: streamOf(4, 8), evaluator, every: 2 }
     const whole = await trainLocally(options({ heldOut }))
     for (const stopAt of [1, 5]) {
@@ -158,7 +158,7 @@ describe('local training', () => {
     }
   })
 
-  it('refuses a checkpoint of other settings or a damaged one, and begins anew where there is none', async () => {
+  it('refuses a checkpoint that is damaged or of other settings, and starts fresh without one', async () => {
     const missing = await trainLocally(
       options({ steps: 2, checkpoint: checkpoint({ resume: true, every: 1 }) })
     )
@@ -174,7 +174,7 @@ describe('local training', () => {
     await assert.rejects(trainLocally(options({ checkpoint: checkpoint({ resume: true }) })), /is damaged/)
   })
 
-  it('stops when the held-out loss no longer falls, and takes the best adapter, also over a stop', async () => {
+  it('stops when the held-out loss no longer falls, and keeps the best adapter, even across a restart', async () => {
     // Far too high a learning rate: the loss rises soon.
     const heldOut = { stream: streamOf(6, 8), evaluator, every: 1, patience: 2 }
     const wild = { heldOut, steps: 30, schedule: { kind: 'constant', learningRate: 0.3 } } as const

@@ -44,10 +44,10 @@ describe('LoRA trainer', () => {
     assert.notDeepEqual(pairs[0]!.A, pairs[3]!.A)
   })
 
-  it('lowers the loss, counts its targets and reports every step', async () => {
+  it('lowers the loss, counts targets and reports every step', async () => {
     const trainer = await create()
     const seen: number[] = []
-    // Weights as large as trained ones: a new model's are too small for LoRA to turn.
+    // Weights as large as trained ones: those of a new model are too small for LoRA to have an effect.
     const weights = new Map(
       [...initialiseLlama(TINY_CONFIG, 1)].map(([name, { shape, data }]) => [
         name,
@@ -69,7 +69,7 @@ describe('LoRA trainer', () => {
     await trainer.dispose()
   })
 
-  it('makes the same bits from the same seed, also with a used session', async () => {
+  it('gives the same bits for the same seed, even with a reused session', async () => {
     const one = await create()
     const first = await one.train(run())
     const other = await one.train(run({ seed: 6 }))
@@ -80,8 +80,8 @@ describe('LoRA trainer', () => {
     await one.dispose()
   })
 
-  it('makes the same bits with one and with two threads', async () => {
-    // Large enough that onnxruntime shares its operators out.
+  it('gives the same bits with one and with two threads', async () => {
+    // Large enough that onnxruntime parallelises its operators.
     const config = {
       ...TINY_CONFIG,
       vocabularySize: 300,
@@ -99,7 +99,7 @@ describe('LoRA trainer', () => {
     assert.deepEqual(results[0], results[1])
   })
 
-  it('trains on other base weights in the next round without touching them', async () => {
+  it('trains on other base weights in the next round without changing them', async () => {
     const trainer = await create()
     const next = initialiseLlama(TINY_CONFIG, 2)
     const before = structuredClone(next)
@@ -125,7 +125,7 @@ describe('LoRA trainer', () => {
     await trainer.dispose()
   })
 
-  it('says that training diverged instead of returning an adapter of NaN', async () => {
+  it('reports diverged training instead of returning an adapter of NaN', async () => {
     const trainer = await create()
     const weights = initialiseLlama(TINY_CONFIG, 1)
     weights.get('model.norm.weight')!.data[0] = Number.NaN
@@ -133,7 +133,7 @@ describe('LoRA trainer', () => {
     await trainer.dispose()
   })
 
-  it('goes on from a state as if it had never stopped, and refuses that of another run', async () => {
+  it('resumes from a state as if it had never stopped, and refuses that of another run', async () => {
     const trainer = await create()
     const { weights, seed, nextBatch } = run()
     const through = trainer.begin({ weights, seed })

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { learningRateAt } from '../../../../src/model/index.ts'
 
 describe('learning rate schedule', () => {
-  it('warms up linearly, then stays or falls along half a cosine', () => {
+  it('warms up linearly, then stays constant or follows a half cosine', () => {
     const cosine = { kind: 'cosine', learningRate: 2, warmupSteps: 4, finalShare: 0.1 } as const
     assert.deepEqual(
       [0, 1, 3, 4, 12, 20].map((step) => Number(learningRateAt(cosine, step, 20).toFixed(9))),
@@ -16,7 +16,7 @@ describe('learning rate schedule', () => {
     )
   })
 
-  it('stays above 0 and at most at its peak, and never rises after the warm-up', () => {
+  it('stays above 0 and within its peak, and never rises after the warm-up', () => {
     const settings = fc.record({
       kind: fc.constantFrom('constant', 'cosine'),
       learningRate: fc.double({ min: 1e-6, max: 1, noNaN: true }),

@@ -58,7 +58,7 @@ async function lossAndGradients(
   return { loss, gradients: copied }
 }
 
-/** The weights as they come back from their held form. */
+/** The weights decoded from their held form. */
 function rounded(config: ModelConfig, format: BaseFormat): ReturnType<typeof initialiseModel> {
   const weights = largeWeights(config)
   const { feeds } = holdWeights(config, weights, format)
@@ -86,7 +86,7 @@ function half(bits: number): number {
 describe('held base weights', () => {
   for (const [name, config] of configs) {
     for (const format of ['f16', 'int8', 'int4'] as const) {
-      it(`${name} as ${format}: loss and gradients are those of the rounded weights`, async () => {
+      it(`${name} as ${format}: loss and gradients match the rounded weights`, async () => {
         const expected = await lossAndGradients(config, {}, rounded(config, format))
         const found = await lossAndGradients(config, { baseFormat: format })
         assertClose([found.loss], [expected.loss], 1e-5, 'loss')
@@ -95,7 +95,7 @@ describe('held base weights', () => {
       })
     }
 
-    it(`${name}: smaller forms are further from the weights`, async () => {
+    it(`${name}: smaller formats are further from the weights`, async () => {
       const exact = await lossAndGradients(config, {})
       const distances = []
       for (const baseFormat of ['f16', 'int8', 'int4'] as const)
@@ -108,11 +108,11 @@ describe('held base weights', () => {
       )
     })
 
-    it(`${name}: the layers computed again give the same`, async () => {
+    it(`${name}: recomputed layers give the same result`, async () => {
       for (const baseFormat of ['f32', 'int8'] as const) {
         const once = await lossAndGradients(config, { baseFormat })
         const again = await lossAndGradients(config, { baseFormat, recompute: true })
-        // Not the same bits everywhere: onnxruntime fuses the second pass otherwise than the first.
+        // Not bit for bit everywhere: onnxruntime fuses the second pass differently from the first.
         assertClose([again.loss], [once.loss], 1e-6, 'loss')
         for (const [key, gradient] of once.gradients)
           assertClose(again.gradients.get(key)!, gradient, 1e-5, key)
@@ -121,7 +121,7 @@ describe('held base weights', () => {
   }
 
   for (const executor of EXECUTORS_HERE) {
-    it(`are read and computed again by ${titleOf(executor)}`, async function () {
+    it(`are read and recomputed by ${titleOf(executor)}`, async function () {
       this.timeout(60_000)
       const native = await lossAndGradients(TINY_CONFIG, { baseFormat: 'int4' })
       const found = await lossAndGradients(TINY_CONFIG, { executor, baseFormat: 'int4', recompute: true })
@@ -153,7 +153,7 @@ describe('held base weights', () => {
     }
   })
 
-  it('take the modules of another file into their places, in every form, and name what does not fit', () => {
+  it('are replaced by the modules of another file, in every format; mismatches are named', () => {
     const folder = mkdtempSync(join(tmpdir(), 'loam-replaced-'))
     const file = join(folder, 'merged.safetensors')
     try {
@@ -192,7 +192,7 @@ describe('held base weights', () => {
     }
   })
 
-  it('are refused where they cannot be', async () => {
+  it('are refused with formats and shapes that cannot be held', async () => {
     const weights = largeWeights(TINY_CONFIG)
     weights.get('model.embed_tokens.weight')!.data[3] = 1e6
     assert.throws(() => holdWeights(TINY_CONFIG, weights, 'f16'), /embed_tokens.weight has elements outside/)
@@ -204,8 +204,8 @@ describe('held base weights', () => {
   })
 })
 
-describe('quantisation by blocks', () => {
-  it('is at most half a step of its block away', () => {
+describe('block-wise quantisation', () => {
+  it('has an error of at most half a step of the block', () => {
     const block = 8
     const element = fc.float({ noNaN: true, noDefaultInfinity: true, min: -100, max: 100 })
     fc.assert(
@@ -222,7 +222,7 @@ describe('quantisation by blocks', () => {
             const scale = scales[Math.floor(index / block)]!
             const largest = Math.abs(scale) * 2 ** (bits - 1)
             const found = scale * (q - 2 ** (bits - 1))
-            // The highest element cannot be reached: opposite to the extreme the range is one step shorter.
+            // The highest element cannot be represented: the range is one step shorter opposite to the extreme.
             const allowed = Math.abs(scale) * (found * scale > 0 ? 1 : 0.5)
             assert.ok(Math.abs(found - value) <= allowed + 1e-5 * largest + 1e-30, `${value} became ${found}`)
           }

@@ -22,7 +22,7 @@ describe('linear weights that are read by rows', () => {
 
   for (const config of [TINY_CONFIG, { ...TINY_GPT2, vocabularySize: 300 }])
     for (const dtype of ['F32', 'BF16'] as const)
-      it(`are those of the loaded model: ${config.family}, ${dtype}`, () => {
+      it(`match the loaded model: ${config.family}, ${dtype}`, () => {
         const weights = new Map(
           [...parameterShapes(config)].map(([name, shape], n) => {
             const length = shape.reduce((product, extent) => product * extent, 1)

@@ -47,7 +47,7 @@ describe('the tensors of a model folder', () => {
     data: new Float32Array(shape.reduce((product, extent) => product * extent, 1))
   })
 
-  it('are known by their names however the model was wrapped', () => {
+  it('are recognised by name however the model was wrapped', () => {
     const untied = { ...TINY_CONFIG, tiedHead: false }
     const forms: [ModelConfig, (name: string) => string][] = [
       [untied, (name) => name.replace(/^model\./, '')],
@@ -69,7 +69,7 @@ describe('the tensors of a model folder', () => {
     }
   })
 
-  it('of a tied model may be the head alone, or the head as a copy', () => {
+  it('of a tied model may contain only the head, or a copy of it', () => {
     const weights = save(
       TINY_CONFIG,
       renamed((name) => (name === EMBEDDING ? 'lm_head.weight' : name))
@@ -104,7 +104,7 @@ describe('the tensors of a model folder', () => {
     assert.deepEqual(read(), sorted(masks))
   })
 
-  it('are named where they would be left out', () => {
+  it('are refused by name if they would be dropped', () => {
     const refused: [ModelConfig, string, number[], RegExp][] = [
       [TINY_CONFIG, 'model.layers.0.self_attn.q_proj.bias', [16], /q_proj\.bias; .*attention_bias is true/],
       [TINY_CONFIG, 'model.layers.1.mlp.up_proj.bias', [24], /up_proj\.bias; .*mlp_bias is true/],
@@ -130,7 +130,7 @@ describe('the tensors of a model folder', () => {
     assert.throws(read, /layers\.0\.input_layernorm\.weight/)
   })
 
-  it('are named where they hold a number that is not finite', () => {
+  it('are refused by name if they contain non-finite values', () => {
     for (const [config, name] of [
       [TINY_CONFIG, 'model.layers.1.mlp.down_proj.weight'],
       [TINY_CONFIG, 'model.norm.weight'],
@@ -149,7 +149,7 @@ describe('the tensors of a model folder', () => {
     }
   })
 
-  it('are in files that are there, whole, and what they seem', () => {
+  it('are in files that exist, are complete and have the expected format', () => {
     const faults: [() => void, RegExp][] = [
       [
         () => truncateSync(path('model.safetensors'), 9000),
@@ -187,7 +187,7 @@ describe('the tensors of a model folder', () => {
     }
   })
 
-  it('may be in a format that is not supported, with the way to convert them', () => {
+  it('in unsupported formats are refused with the way to convert them', () => {
     for (const [file, message] of [
       ['pytorch_model.bin', /but pytorch_model\.bin, which is not supported: .*save_pretrained/],
       ['model-q4.gguf', /but model-q4\.gguf/],

@@ -19,7 +19,7 @@ import {
 import { type OneMember, oneMember, sealRound } from '../one-member.ts'
 import { temporaryHome } from '../temporary-home.ts'
 
-/** Sealed rounds whose digests follow from a word, each round in its own context, and the context after them. */
+/** Sealed rounds with digests derived from words, each in its own context, and the context after them. */
 function history(member: OneMember, words: readonly string[]) {
   let context: RoundContext = genesisContext(member.charter)
   const rounds: SealedRound[] = []
@@ -31,7 +31,7 @@ function history(member: OneMember, words: readonly string[]) {
   return { rounds, bytes: rounds.map(encodeSealedRound), context }
 }
 
-describe('a history that is trusted for an invite’s seal', () => {
+describe('a history checked against an invite’s seal', () => {
   let home: Home
   let remove: () => Promise<void>
   let member: OneMember
@@ -61,7 +61,7 @@ describe('a history that is trusted for an invite’s seal', () => {
   const chainFor = (told: ReturnType<typeof invite>) =>
     new TrustedChain(home, told, genesisContext(member.charter), verifyEd25519)
 
-  it('is given out whole, and only once it holds that seal', async () => {
+  it('is released whole, and only once it contains that seal', async () => {
     const told = history(member, ['a', 'b', 'c'])
     const chain = chainFor(invite(told))
     for (const bytes of told.bytes.slice(0, 2)) await chain.take(bytes)
@@ -80,7 +80,7 @@ describe('a history that is trusted for an invite’s seal', () => {
     assert(!existsSync(join(home.folder, 'untrusted')), 'nothing of it stays beside the home’s own rounds')
   })
 
-  it('is refused where the same keys signed another: the liar is found out at the seal, the next is asked', async () => {
+  it('is refused if the same keys signed another one: the liar is detected at the seal, and the next provider is asked', async () => {
     const right = history(member, ['a', 'b', 'c'])
     const forged = history(member, ['a', 'forged', 'c'])
     const liar = chainFor(invite(right))
@@ -95,7 +95,7 @@ describe('a history that is trusted for an invite’s seal', () => {
     await honest.clear()
   })
 
-  it('is refused round by round where a seal does not hold', async () => {
+  it('is refused at the first round with an invalid seal', async () => {
     const told = history(member, ['a', 'b'])
     const chain = chainFor(invite(told))
     await assert.rejects(chain.take(told.bytes[1]!), { name: 'MalformedError' }, 'not the next round')

@@ -17,7 +17,7 @@ describe("a peer's settings", () => {
   const defaults = { model: '/base', documents: '/documents' }
   const write = (settings: object) => writeFile(home.config, JSON.stringify(settings))
 
-  it('come from the flags, then peer.json, then the defaults, and say which', async () => {
+  it('come from flags, then peer.json, then defaults, and record their source', async () => {
     await write({
       adapter: { rank: 4 },
       documents: '/mine',
@@ -47,7 +47,7 @@ describe("a peer's settings", () => {
     assert.equal(sources.size, SETTINGS.length)
   })
 
-  it('need no file', async () => {
+  it('do not require a file', async () => {
     assert.equal((await loadPeerConfig(home, {}, defaults)).adapter.rank, 8)
   })
 
@@ -73,7 +73,7 @@ describe("a peer's settings", () => {
     ['{"log":{"level":"loud"}}', /log\.level must be debug, info, warn, error, .* got "loud"/],
     ['{"storage":{"pruneEvery":"3 weeks"}}', /storage\.pruneEvery must be a time such as/]
   ] as const) {
-    it(`refuse ${text}, and leave the file as it is`, async () => {
+    it(`refuse ${text}, and leave the file unchanged`, async () => {
       await writeFile(home.config, text)
       await assert.rejects(loadPeerConfig(home, {}, defaults), (error: Error) => {
         assert(error instanceof PeerError)
@@ -84,12 +84,12 @@ describe("a peer's settings", () => {
     })
   }
 
-  it('name all faults at once', async () => {
+  it('report all faults at once', async () => {
     await write({ adapter: { rank: 0 }, training: { steps: 'many' } })
     await assert.rejects(loadPeerConfig(home, {}, defaults), /adapter\.rank .*; .*training\.steps/)
   })
 
-  it('say that it was a flag that does not fit, where it was one', async () => {
+  it('blame the flag for an invalid flag', async () => {
     await assert.rejects(loadPeerConfig(home, { 'adapter.rank': 0 }, defaults), /^SettingsError: --rank must/)
     await assert.rejects(
       loadPeerConfig(home, { 'storage.keepYoung': -1 }, defaults),
@@ -98,7 +98,7 @@ describe("a peer's settings", () => {
     await assert.rejects(loadPeerConfig(home, { 'adapter.rang': 0 }, defaults), /did you mean adapter\.rank/)
   })
 
-  it('take secrets from the environment, and never show one that does not fit', async () => {
+  it('read secrets from the environment, and never print an invalid one', async () => {
     const token = 'x'.repeat(40)
     const { config, sources } = await effectiveSettings(home, {
       defaults,
@@ -114,7 +114,7 @@ describe("a peer's settings", () => {
     })
   })
 
-  it('take times and sizes with their units', async () => {
+  it('accept times and sizes with units', async () => {
     await write({ storage: { pruneEvery: '15 min' }, log: { maxSize: '1.5 MiB' } })
     const { storage, log } = await loadPeerConfig(home, {}, defaults)
     assert.deepEqual([storage.pruneEvery, log.maxSize], [900, 1_572_864])

@@ -4,7 +4,7 @@ import { requireExecutor } from '../../../../src/node/config/require-executor.ts
 describe("the peer's check of its executor", function () {
   this.timeout(60_000)
 
-  it('lets pass what computes here, and what leaves the choice open', async () => {
+  it('passes executors that work here, and an unset one', async () => {
     await requireExecutor({})
     await requireExecutor({ executor: 'onnxruntime-web' })
     await requireExecutor({ executor: 'tfjs', device: 'cpu' })
@@ -19,9 +19,9 @@ describe("the peer's check of its executor", function () {
     })
   })
 
-  it('says what is missing and what installs it', async function () {
+  it('reports what is missing and how to install it', async function () {
     const error: unknown = await requireExecutor({ device: 'native' }).catch((reason) => reason)
-    // On a machine that has it nothing is missing.
+    // On a machine that has it, nothing is missing.
     if (error === undefined) return this.skip()
     assert.match(
       (error as Error).message,

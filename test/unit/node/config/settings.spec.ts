@@ -17,18 +17,18 @@ describe('the schema of the settings', () => {
       assert.equal(new Set(names).size, names.length)
   })
 
-  it('takes its own defaults', () => {
+  it('accepts its own defaults', () => {
     for (const { schema, defaultValue, key } of SETTINGS)
       if (defaultValue !== undefined) assert.deepEqual(schema.parse(defaultValue), defaultValue, key)
   })
 
-  it("is what loam peer's help is made of", () => {
+  it('generates the help of loam peer', () => {
     const help = peerCommand().helpInformation()
     for (const { flag } of SETTINGS) if (flag !== undefined) assert(help.includes(flag), flag)
     assert(help.includes('--no-mdns'))
   })
 
-  it('is what docs/configuration.md shows (npm run check -- settings writes it)', () => {
+  it('matches docs/configuration.md (npm run check -- settings writes it)', () => {
     const text = readFileSync(join(packageRoot(), 'docs', 'configuration.md'), 'utf8')
     assert(
       text.includes(settingsReference()),
@@ -36,7 +36,7 @@ describe('the schema of the settings', () => {
     )
   })
 
-  it('knows a host and a port', () => {
+  it('recognises a host and a port', () => {
     assert.deepEqual(parseHostAndPort('127.0.0.1:9464'), { host: '127.0.0.1', port: 9464 })
     assert.deepEqual(parseHostAndPort('[::]:0'), { host: '::', port: 0 })
     for (const text of ['', '9464', ':1', '127.0.0.1:99999', '::1:3', 'a b:1', 'http://x:1'])

@@ -4,8 +4,8 @@ import { transportFault } from '../../../../src/node/config/transports.ts'
 
 const PEER = '/p2p/12D3KooWPfHSWNAA9g9bFEYqopbXqzd3M26mVswAawP9F4YjzWxG'
 
-describe('addresses of transports that are not spoken', () => {
-  it('are named with the way out', () => {
+describe('addresses with unsupported transports', () => {
+  it('are refused with an alternative', () => {
     for (const [address, name] of [
       ['/ip4/192.0.2.7/udp/4001/quic-v1', 'QUIC'],
       ['/ip4/192.0.2.7/udp/4001/quic-v1/webtransport', 'QUIC'],
@@ -21,7 +21,7 @@ describe('addresses of transports that are not spoken', () => {
     }
   })
 
-  it('are not those that Loam dials', () => {
+  it('do not include those that Loam dials', () => {
     for (const address of [
       `/ip4/192.0.2.7/tcp/4001${PEER}`,
       `/dns4/lab.example.org/tcp/443/wss${PEER}`,

@@ -54,7 +54,7 @@ describe('the base model that a charter names', () => {
   })
   afterEach(() => rm(folder, { recursive: true }))
 
-  it('covers files that change a result, ignores those that change none, and refuses the rest by name', async () => {
+  it('covers files that change a result, ignores those that change none, and refuses others by name', async () => {
     for (const name of HARMLESS) await put(name)
     await mkdir(join(folder, 'onnx'))
     await symlink('onnx', join(folder, 'linked'))
@@ -94,7 +94,7 @@ describe('the base model that a charter names', () => {
     ])
   })
 
-  it('covers no empty file, and none that is larger than such files are', async () => {
+  it('covers no empty file, and none above the size of such files', async () => {
     await put('added_tokens.json', '')
     await assert.rejects(describeFolder(), /added_tokens\.json is not JSON: .*the text is empty/)
     await rm(join(folder, 'added_tokens.json'))
@@ -108,7 +108,7 @@ describe('the base model that a charter names', () => {
     )
   })
 
-  it('is found whole, with what of its files is served', async () => {
+  it('is found complete, with the files to serve', async () => {
     await put('README.md', 'of the member’s own')
     const files = await check()
     assert.deepEqual(
@@ -117,7 +117,7 @@ describe('the base model that a charter names', () => {
     )
   })
 
-  it('is refused by the name of the file that is missing, differs or was added', async () => {
+  it('is refused by the name of a missing, different or added file', async () => {
     await put('generation_config.json')
     await differs(/it has generation_config\.json, which the charter's does not have/)
     await rm(join(folder, 'generation_config.json'))

@@ -6,7 +6,7 @@ import { EventStreams, STREAM_BUFFER_MAX, STREAMS_MAX } from '../../../../src/no
 
 const everything = { wants: () => true }
 
-describe('streams of events', () => {
+describe('event streams', () => {
   let server: Server
   let streams: EventStreams
   let accepted: boolean[]
@@ -36,7 +36,7 @@ describe('streams of events', () => {
     return response
   }
 
-  /** Reads until the text holds what is looked for. */
+  /** Reads until the text contains what is expected. */
   async function readUntil(response: IncomingMessage, sought: string): Promise<string> {
     let text = ''
     for await (const chunk of response.setEncoding('utf8')) {
@@ -46,14 +46,14 @@ describe('streams of events', () => {
     return text
   }
 
-  it('bring events to all who listen', async () => {
+  it('deliver events to every client', async () => {
     const [one, two] = [await connect(), await connect()]
     streams.send('sealed', { round: 3 })
     for (const response of [one, two])
       assert.match(await readUntil(response, '}'), /event: sealed\ndata: \{"round":3\}/)
   })
 
-  it('drop what a client does not take, tell it so, and keep no more than the bound', async () => {
+  it('drop what a slow client does not read, tell it so, and buffer no more than the bound', async () => {
     const slow = await connect()
     slow.pause()
     const filler = 'x'.repeat(16_384)
@@ -65,7 +65,7 @@ describe('streams of events', () => {
     }
     streams.send('log', { filler })
     assert(streams.dropped >= 2)
-    // What waits here and in the sockets' buffers is bounded by far less than what was sent would be without end.
+    // What is queued here and in the sockets' buffers is far less than what was sent.
     assert(sent * filler.length < STREAM_BUFFER_MAX + 64 * 2 ** 20)
     const reading = readUntil(slow, 'event: dropped')
     const pulse = setInterval(() => streams.send('log', {}), 5)
@@ -74,7 +74,7 @@ describe('streams of events', () => {
     assert.match(text, /event: dropped\ndata: \{"events":\d+\}/)
   })
 
-  it('are limited in number, and a place is free again when a client leaves', async () => {
+  it('are limited in number, and free their slot when a client disconnects', async () => {
     const clients: IncomingMessage[] = []
     for (let client = 0; client < STREAMS_MAX; client++) clients.push(await connect())
     assert.equal((await connect()).statusCode, 503)

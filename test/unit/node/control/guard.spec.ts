@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { hasToken, isMetricsHost, isOwnHost } from '../../../../src/node/control/guard.ts'
 
 describe('the guard of the control API', () => {
-  it('takes the token as a bearer, and nothing else', () => {
+  it('accepts the token as a bearer token, and in no other way', () => {
     assert(hasToken('Bearer secret', 'secret'))
     assert(hasToken('bearer secret', 'secret'))
     for (const header of [
@@ -18,7 +18,7 @@ describe('the guard of the control API', () => {
       assert(!hasToken(header, 'secret'), header)
   })
 
-  it('takes a host for the metrics that no stranger can have pointed here', () => {
+  it('accepts metrics requests only under host names that an attacker cannot point here', () => {
     const hosts = ['Peer.example.org']
     for (const host of [
       '127.0.0.1:9464',
@@ -42,7 +42,7 @@ describe('the guard of the control API', () => {
       assert(!isMetricsHost(host, hosts), host)
   })
 
-  it('knows the names of this machine from all others', () => {
+  it('recognises the names of this machine', () => {
     for (const host of ['127.0.0.1', '127.0.0.1:80', 'localhost:1', 'LOCALHOST', '[::1]', '[::1]:99'])
       assert(isOwnHost(host), host)
     for (const host of [

@@ -28,7 +28,7 @@ describe('the server of the control API', () => {
     count = promisify(server.app.server.getConnections.bind(server.app.server))
     close = () => server.close()
   }
-  /** Connections that say nothing. */
+  /** Silent connections. */
   async function idle(number: number): Promise<void> {
     for (let index = 0; index < number; index++) {
       const socket = connect(port, '127.0.0.1').on('error', () => undefined)
@@ -59,14 +59,14 @@ describe('the server of the control API', () => {
     assert((await count()) <= UNPROVEN_MAX + 1)
   })
 
-  it('closes a connection that says nothing', async () => {
+  it('closes a silent connection', async () => {
     await serve(TOKEN, 30)
     await idle(1)
     sockets[0]!.resume()
     await once(sockets[0]!, 'close')
   })
 
-  it('gives the metrics without a token to no web page that reaches them by a name of its own', async () => {
+  it('serves metrics without a token, but not to web pages under their own host name', async () => {
     await serve(undefined)
     for (const host of ['127.0.0.1:9464', 'peer-0:9464', 'peer.example.org'])
       assert.equal(await ask('/metrics', { host }), 200)

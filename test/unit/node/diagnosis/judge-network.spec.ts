@@ -15,8 +15,8 @@ function finding(changes: Partial<NetworkView>): [string, string] {
   return [findings[0]!.level, findings[0]!.text]
 }
 
-describe('findings about a network', () => {
-  it('is nothing where all is well, or where nobody else is in the consortium', () => {
+describe('diagnosis of a network', () => {
+  it('finds nothing when all is well, or nobody else is in the consortium', () => {
     assert.deepEqual(judgeNetwork(network()), [])
     const alone = { others: 0, connected: 0, quorum: 1 }
     assert.deepEqual(
@@ -27,14 +27,14 @@ describe('findings about a network', () => {
     )
   })
 
-  it('is a note about an address that may answer again, as long as others are connected', () => {
+  it('only notes an unreachable address while others are connected', () => {
     assert.deepEqual(finding({ bootstrap: [bootstrap(), refused] }), [
       'warning',
       `The bootstrap address ${refused.address}: Nothing listens on port 4001. What to do: Ask whether that peer runs.`
     ])
   })
 
-  it('is to see to the addresses where nobody is connected', () => {
+  it('asks to check the addresses when nobody is connected', () => {
     const found = judgeNetwork(
       network({ members: { others: 3, connected: 0, quorum: 3 }, bootstrap: [refused], mesh: [] })
     )
@@ -45,18 +45,18 @@ describe('findings about a network', () => {
     assert.match(found[1]!.text, /^No member is connected: rounds wait/)
   })
 
-  it('is to name an address where there is none', () => {
+  it('asks for a bootstrap address when there is none', () => {
     const [level, text] = finding({ members: { others: 3, connected: 0, quorum: 3 }, bootstrap: [] })
     assert.equal(level, 'action')
     assert.match(text, /--bootstrap ADDRESS/)
   })
 
-  it('is to fix an address that will never answer, whoever else is connected', () => {
+  it('asks to fix an address that can never work, even while others are connected', () => {
     for (const outcome of ['malformed', 'wrong-peer', 'not-a-member', 'refuses-us', 'other-protocol'])
       assert.equal(finding({ bootstrap: [bootstrap(), bootstrap({ ...refused, outcome })] })[0], 'action')
   })
 
-  it('is to open or forward a port, or to name a relay, behind a router that lets nobody in', () => {
+  it('asks to forward a port, or to use a relay, behind NAT', () => {
     const behind: Partial<NetworkView> = {
       observed: [{ peerId: peer(1), address: '/ip4/203.0.113.9/tcp/61000', isOwn: false }],
       inbound: 0
@@ -77,12 +77,12 @@ describe('findings about a network', () => {
       assert.deepEqual(judgeNetwork(network({ ...behind, ...way })), [])
   })
 
-  it('is to open the firewall where others could not dial a public address', () => {
+  it('asks to open the firewall when others cannot dial a public address', () => {
     const [, text] = finding({ autoNat: 'unreachable', inbound: 0 })
     assert.match(text, /could not dial its public address: a firewall is in the way.*Open TCP port 4001;/)
   })
 
-  it('is to set the clock', () => {
+  it('asks to set the clock', () => {
     const clocks = [1, 2, 3].map((number) => ({ peerId: peer(number), aheadMs: -3_600_000, roundTripMs: 9 }))
     assert.deepEqual(finding({ clocks }), [
       'action',
@@ -90,7 +90,7 @@ describe('findings about a network', () => {
     ])
   })
 
-  it('is to listen where others can dial, and where nothing else listens', () => {
+  it('asks to listen on a reachable address, and on a free port', () => {
     const addresses = [{ address: '/ip4/127.0.0.1/tcp/4001', announced: true, kind: 'transport' }]
     assert.match(finding({ addresses })[1], /listens on the loopback interface only/)
     const local = bootstrap({ address: `/ip4/127.0.0.1/tcp/4002/p2p/${peer(1)}` })
@@ -101,7 +101,7 @@ describe('findings about a network', () => {
     ])
   })
 
-  it('is to wait for the quorum, to look at the mesh, or to agree on a version', () => {
+  it('asks to wait for the quorum, to look at the mesh, or to agree on a version', () => {
     assert.match(finding({ members: { others: 3, connected: 1, quorum: 3 } })[1], /^Only 1 other member/)
     assert.match(finding({ mesh: [] })[1], /none is in the gossip mesh/)
     assert.match(
@@ -110,7 +110,7 @@ describe('findings about a network', () => {
     )
   })
 
-  it('is said with the most urgent first', () => {
+  it('lists the most urgent finding first', () => {
     const found = judgeNetwork(
       network({
         mesh: [],

@@ -3,7 +3,7 @@ import type { BootstrapView, NetworkView } from '../../../../src/node/diagnosis/
 /** A PeerId, different by its number. */
 export const peer = (number: number) => `12D3KooW${String(number).padStart(44, 'x')}`
 
-/** A network in which all is well, changed where a test says so. */
+/** A healthy network, with the changes of a test. */
 export function network(changes: Partial<NetworkView> = {}): NetworkView {
   return {
     source: 'daemon',
@@ -29,7 +29,7 @@ export function network(changes: Partial<NetworkView> = {}): NetworkView {
   }
 }
 
-/** An address that answers, changed where a test says so. */
+/** An address that answers, with the changes of a test. */
 export function bootstrap(changes: Partial<BootstrapView> = {}): BootstrapView {
   return {
     address: `/ip4/198.51.100.7/tcp/4001/p2p/${peer(1)}`,

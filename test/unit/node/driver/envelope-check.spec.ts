@@ -15,7 +15,7 @@ const context = genesisContext(signed)
 const next = { ...context, round: 2, parent: digestOf('not known yet') }
 const [self, liar] = [signers[0]!, signers[1]!]
 
-/** A check, and whom it charges. */
+/** A check, and the peers that it blames. */
 function createCheck() {
   const charged: string[] = []
   const log = memoryLog()
@@ -32,8 +32,8 @@ function createCheck() {
   }
 }
 
-describe('the envelope check at the edge', () => {
-  it('blames the key that signed what no honest member signs, not the forwarder, and names it once a round', () => {
+describe('the envelope check of the node', () => {
+  it('blames the signer of what no honest member signs, not the forwarder, once per round', () => {
     const { take, charged, log } = createCheck()
     for (const slot of [1, 2]) {
       const { bytes } = signMessage(context, liar, 'ready', slot, { certified: new Uint8Array(1) })
@@ -56,7 +56,7 @@ describe('the envelope check at the edge', () => {
     assert.deepEqual(charged, [], 'the network charges who brought it')
   })
 
-  it('accepts from an author what a round can need by gossip, more by sync, and names authors that send more', () => {
+  it('accepts from each author as many as a round can need by gossip, more by sync, and names authors that send more', () => {
     for (const [way, most] of [
       ['gossip', 144],
       ['sync', 528]
@@ -74,7 +74,7 @@ describe('the envelope check at the edge', () => {
     }
   })
 
-  it('does not verify a vote that a later one of its author outruns', () => {
+  it('does not verify a vote superseded by a later one of its author', () => {
     const { take } = createCheck()
     const vote = (view: number) => signMessage(context, liar, 'prevote', view, { cut: null })
     const { event } = take(vote(9).bytes)
@@ -87,7 +87,7 @@ describe('the envelope check at the edge', () => {
     assert.equal(take(vote(1).bytes, context, messages).verdict, 'accept', 'the next view counts')
   })
 
-  it('forwards the kept envelopes of the next round, eight per author, and resets with each round', () => {
+  it('forwards early envelopes of the next round, eight per author, and resets with each round', () => {
     const { take } = createCheck()
     const vote = (view: number, of = next) => signMessage(of, liar, 'prevote', view, { cut: null }).bytes
     for (let view = 0; view < 8; view++) assert.equal(take(vote(view)).event?.type, 'early')

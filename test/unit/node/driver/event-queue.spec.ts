@@ -11,7 +11,7 @@ function gate(): { opened: Promise<void>; open(): void } {
 }
 
 describe('the event queue', () => {
-  it('takes one event at a time, in the order in which they came, also those that come meanwhile', async () => {
+  it('processes one event at a time in order of arrival, including those that arrive meanwhile', async () => {
     const taken: number[] = []
     let atOnce = 0
     const done = gate()
@@ -28,7 +28,7 @@ describe('the event queue', () => {
     assert.deepEqual(taken, [0, 1, 2, 10, 11, 12])
   })
 
-  it('has room up to a bound', async () => {
+  it('is bounded', async () => {
     const { opened, open } = gate()
     const queue = new EventQueue<number>(() => opened)
     let pushed = 0
@@ -39,7 +39,7 @@ describe('the event queue', () => {
     await closed
   })
 
-  it('ends with the event under way, and takes none after it', async () => {
+  it('ends after the running event, and takes no further one', async () => {
     const taken: number[] = []
     const { opened, open } = gate()
     const queue = new EventQueue<number>(async (event) => {

@@ -11,13 +11,13 @@ import { type OneMember, oneMember } from '../one-member.ts'
 import { temporaryHome } from '../temporary-home.ts'
 import { soloComponents } from './solo-driver.ts'
 
-/** Errors of a disk that takes no more. */
+/** Errors of a full disk. */
 const noSpace = () => Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' })
 const turn = () => new Promise((resolve) => setImmediate(resolve))
-/** How a member of a consortium of one gets through a round: each of these is an append of its own. */
+/** The messages of a member of a consortium of one in a round: each is a separate append. */
 const WORDS = ['manifest', 'endorsement', 'ready', 'proposal', 'prevote', 'precommit', 'attestation']
 
-/** What a builder says of the round. */
+/** What a builder reports for the round. */
 const BUILT = {
   type: 'built',
   finite: true,
@@ -28,9 +28,9 @@ const BUILT = {
   leftOut: []
 } as const
 
-/** A disk that has room for some frames, then writes half of one and refuses, until there is room again. */
+/** A disk with space for some frames, which then writes half of one and refuses until there is space again. */
 class SmallDisk {
-  /** Frames that fit; one more is half written. */
+  /** Frames that fit; the next one is half written. */
   room: number
   frames = 0
   refused = 0
@@ -74,7 +74,7 @@ describe('a full disk under the log', () => {
   })
   afterEach(() => remove())
 
-  /** Starts the peer on a disk; whatever it sends has to be in the file by then. */
+  /** Starts the peer on a disk; everything it sends has to be in the file by then. */
   const start = async (disk: SmallDisk) => {
     const log = memoryLog()
     const messageLog = await openMessageLog(home.writeAheadLog, false, disk.open)
@@ -124,18 +124,18 @@ describe('a full disk under the log', () => {
   const words = () =>
     [...said.keys()].flatMap((place) => (place.startsWith('1 ') ? place.slice(2, place.indexOf('/')) : []))
 
-  it('is met by every append of a round', async () => {
+  it('can refuse any append of a round', async () => {
     const disk = new SmallDisk(Number.POSITIVE_INFINITY)
     const peer = await start(disk)
     await peer.untilSealed()
     await peer.end()
     assert.deepEqual(words(), WORDS)
-    // The eighth is the cut that became valid.
+    // The eighth append is the cut that became valid.
     assert(disk.frames >= WORDS.length + 1)
   })
 
   for (let room = 0; room <= WORDS.length; room++) {
-    it(`after ${room} appends: nothing is said until there is room, one error tells of it, and the round goes on`, async () => {
+    it(`after ${room} appends: sends nothing until there is space, logs one error, and continues the round`, async () => {
       const disk = new SmallDisk(room)
       const peer = await start(disk)
       await peer.untilRefused()
@@ -151,7 +151,7 @@ describe('a full disk under the log', () => {
       assert.equal(peer.recoveries().length, 1)
     })
 
-    it(`after ${room} appends: a restart finds no half record, contradicts nothing, and goes on`, async () => {
+    it(`after ${room} appends: leaves no partial record on restart, contradicts nothing, and continues`, async () => {
       const disk = new SmallDisk(room)
       const first = await start(disk)
       await first.untilRefused()

@@ -64,7 +64,7 @@ describe('the held-out check of a peer', () => {
   }
   const veto = new ScriptedConsortium(4, { heldOutVeto: { margin: 0.5 } })
 
-  it('lets an endorsement wait for the losses where it is a veto, one update after the other', async () => {
+  it('delays an endorsement until the losses are known if it is a veto, one update at a time', async () => {
     const { judge } = checkAt(veto)
     const [first, second] = [judge(1), judge(2)]
     const one = await nextAsked(0)
@@ -86,7 +86,7 @@ describe('the held-out check of a peer', () => {
     )
   })
 
-  it('waits for nothing where it is advice, and tells what it measured all the same', async () => {
+  it('delays nothing if it is advisory, and still reports the losses', async () => {
     const { judge } = checkAt(new ScriptedConsortium(4))
     assert.equal((await judge(1)).heldOut, undefined)
     ;(await nextAsked(0)).answer({ before: 4, after: 9 })
@@ -95,7 +95,7 @@ describe('the held-out check of a peer', () => {
     assert.match(log.messages.join('\n'), /the held-out loss without and with an update/)
   })
 
-  it('gives up when it takes too long or fails: nothing is refused by it', async () => {
+  it('gives up on timeout or failure, without refusing the update', async () => {
     const { judge } = checkAt(veto, 0.02)
     assert.equal((await judge(1)).heldOut, undefined)
     assert.match(log.messages.join('\n'), /could not be measured.*no answer within 20 ms/)
@@ -125,7 +125,7 @@ describe('the held-out check of a peer', () => {
     assert.equal(log.messages.length, 0, 'that is no fault')
   })
 
-  it('measures neither the own update nor on a model that is not there, and says so once where it has no text', async () => {
+  it('skips its own update and a missing model, and logs once that it has no text', async () => {
     const { judge, state } = checkAt(veto)
     assert.equal((await judge(0)).heldOut, undefined)
     assert.equal((await judge(1, { ...state, diverged: true })).heldOut, undefined)

@@ -22,7 +22,7 @@ describe('the text of the held-out check', () => {
     data
   })
 
-  it('is kept back of the documents by default, if the charter makes the check a veto', () => {
+  it('is kept back from the documents by default if the charter makes the check a veto', () => {
     const keptBack = { documents: home.documents, data, keptBack: 1024 }
     assert.deepEqual(heldOutText(configOf(), home, veto), keptBack)
     assert.equal(keptBackTokens(configOf(), home, veto), 1024)
@@ -30,7 +30,7 @@ describe('the text of the held-out check', () => {
     assert.equal(keptBackTokens(configOf(), home, advice), undefined)
   })
 
-  it('is a file where there is one, and then training sees all documents', async () => {
+  it('is read from a file if there is one, and then all documents are trained on', async () => {
     await writeFile(home.heldOut, 'Some text.')
     assert.deepEqual(heldOutText(configOf(), home, veto), { file: home.heldOut })
     assert.deepEqual(heldOutText(configOf(home.config), home, advice), undefined)
@@ -39,14 +39,14 @@ describe('the text of the held-out check', () => {
     assert.equal(keptBackTokens(configOf(home.config), home, veto), undefined)
   })
 
-  it('is none where it is turned off, file or not', async () => {
+  it('is empty when disabled, even if a file exists', async () => {
     assert.equal(heldOutText(configOf('0'), home, veto), undefined)
     await writeFile(home.heldOut, 'Some text.')
     assert.equal(heldOutText(configOf('0'), home, veto), undefined)
     assert.equal(keptBackTokens(configOf('0'), home, veto), undefined)
   })
 
-  it('is measured in as many tokens together, however many train', () => {
+  it('is measured with a bounded number of tokens in total for any number of trainers', () => {
     assert.deepEqual(
       [2, 4, 7, 10, 256].map((trainers) => tokensAnUpdate(1024, trainers)),
       [1024, 1024, 585, 409, 128]

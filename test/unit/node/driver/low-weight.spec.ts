@@ -6,8 +6,8 @@ const cutOf = (counts: readonly number[]) => ({
   cut: counts.map((samples, index) => ({ peerId: `peer ${index}`, rank: 1, samples }))
 })
 
-describe('a member whose data count for little', () => {
-  it('is one with less than a quarter of the median, where data are counted', () => {
+describe('a member with a low weight', () => {
+  it('has less than a quarter of the median, where data are counted', () => {
     assert.deepEqual(lowWeight(cutOf([12, 200, 180]), 'peer 0', {}), {
       count: 12,
       median: 180,
@@ -20,7 +20,7 @@ describe('a member whose data count for little', () => {
     assert.equal(lowWeight(cutOf([12, 200, 180]), 'peer 0', { weights: 'uniform' }), undefined)
   })
 
-  it('is never more than half of a cut', () => {
+  it('is one of at most half of a cut', () => {
     fc.assert(
       fc.property(
         fc.array(fc.integer({ min: 1, max: 10_000 }), { minLength: 1, maxLength: 12 }),

@@ -21,11 +21,11 @@ describe('norm bounds', () => {
   })
   afterEach(() => remove())
 
-  it('are the absolute cap before the first round', async () => {
+  it('equal the absolute cap before the first round', async () => {
     assert.deepEqual(await normBounds(home, charter, 1, memoryLog()), { absolute: 1000, byModule: {} })
   })
 
-  it('are the factor times the least median of the last five rounds that were not void', async () => {
+  it('are the factor times the smallest median of the last five rounds that were not void', async () => {
     await saveNorms(home, 1, { q: 2, v: 3 })
     assert.deepEqual(await normBounds(home, charter, 3, memoryLog()), {
       absolute: 1000,
@@ -37,18 +37,18 @@ describe('norm bounds', () => {
     assert.deepEqual((await normBounds(home, charter, 8, memoryLog())).byModule, { q: 400, v: 20 })
   })
 
-  it('are never above the absolute cap', async () => {
+  it('never exceed the absolute cap', async () => {
     await saveNorms(home, 1, { q: 101, v: 100 })
     assert.deepEqual((await normBounds(home, charter, 2, memoryLog())).byModule, { q: 1000, v: 1000 })
   })
 
-  it('say nothing of a module whose median is zero', async () => {
+  it('do not apply to a module whose median is zero', async () => {
     await saveNorms(home, 1, { q: 0, v: 3 })
     assert.deepEqual((await normBounds(home, charter, 2, memoryLog())).byModule, { v: 30 })
   })
 
   for (const text of ['', 'null', '{"q":"1"}', '{"q":-1}']) {
-    it(`come from an earlier round where a file is damaged, which is moved aside: ${JSON.stringify(text)}`, async () => {
+    it(`fall back to an earlier round when a file is damaged, and move it aside: ${JSON.stringify(text)}`, async () => {
       await saveNorms(home, 1, { q: 2 })
       const { norms } = roundFiles(home, 2)
       await writeFile(norms, text)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { PhaseClock } from '../../../../src/node/driver/phase-clock.ts'
 
 describe('the phase clock', () => {
-  it('adds up each phase, including one that is entered again, and resets with each round', () => {
+  it('accumulates each phase, including a re-entered one, and resets with each round', () => {
     const clock = new PhaseClock(100)
     clock.enter('gathering', 130)
     clock.enter('gathering', 140)

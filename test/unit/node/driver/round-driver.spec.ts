@@ -9,10 +9,10 @@ import { type OneMember, oneMember } from '../one-member.ts'
 import { temporaryHome } from '../temporary-home.ts'
 import { soloComponents } from './solo-driver.ts'
 
-/** Lets all that is ready run. */
+/** Runs everything that is ready. */
 /** One turn of the event loop. */
 const turn = () => new Promise((resolve) => setImmediate(resolve))
-/** Timers that could still let something happen. */
+/** Timers that could still trigger something. */
 const pendingTimers = () => process.getActiveResourcesInfo().filter((what) => what === 'Timeout').length
 
 describe('the round driver', () => {
@@ -77,7 +77,7 @@ describe('the round driver', () => {
     while (!happened.includes(what)) await turn()
   }
 
-  it('sends and shows nothing that is not in the log, however often the disk refuses', async () => {
+  it('sends and publishes nothing that is not in the log, however often the disk refuses', async () => {
     let isFull = true
     const { driver, end } = await createDriver(() => isFull)
     driver.start()
@@ -100,8 +100,8 @@ describe('the round driver', () => {
     assert(messagesOf(driver.state, 'manifest', 0).length > 0)
   })
 
-  it('stops while the disk refuses, and sends nothing after', async () => {
-    // mocha starts its own only now.
+  it('can stop while the disk refuses, and then sends nothing', async () => {
+    // mocha starts its own timer only now.
     await turn()
     const timersBefore = pendingTimers()
     const { driver, end } = await createDriver(() => true)
@@ -114,7 +114,7 @@ describe('the round driver', () => {
     assert.equal(pendingTimers(), timersBefore, 'nothing is left that could try again')
   })
 
-  it('trains again after a restart only where the manifest was not signed, and sends what was', async () => {
+  it('trains again after a restart only if no manifest was signed, and resends its messages', async () => {
     const first = await createDriver(() => true)
     first.driver.start()
     await until('refused')
@@ -133,7 +133,7 @@ describe('the round driver', () => {
     assert(!happened.includes('logged manifest'))
   })
 
-  it('goes on without its own adapter when the training fails', async () => {
+  it('continues without its own adapter when training fails', async () => {
     const { driver, end } = await createDriver(() => false, false)
     driver.start()
     while (driver.state.phase === 'training') await turn()
@@ -141,7 +141,7 @@ describe('the round driver', () => {
     await end()
   })
 
-  it('refuses garbage and ignores what is useless', async () => {
+  it('rejects garbage and ignores useless messages', async () => {
     const { driver, end } = await createDriver(() => false)
     driver.start()
     assert.equal(driver.receive(Buffer.from('garbage'), 'somebody'), 'reject')
@@ -149,7 +149,7 @@ describe('the round driver', () => {
     await end()
   })
 
-  it('lets nobody wait for a round when it stops', async () => {
+  it('stops waiting for a round on abort', async () => {
     const { driver, end } = await createDriver(() => false)
     driver.start()
     const stopped = new AbortController()

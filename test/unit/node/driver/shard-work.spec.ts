@@ -22,7 +22,7 @@ import { temporaryHome } from '../temporary-home.ts'
 
 const never = new AbortController().signal
 
-describe('the work on shards', () => {
+describe('validation and building of shards', () => {
   let home: Home
   let remove: () => Promise<void>
   let state: PeerState
@@ -41,7 +41,7 @@ describe('the work on shards', () => {
   })
   afterEach(() => remove())
 
-  /** Fetches and judges the manifest; the builder finds blocks missing for the first `missing` times. */
+  /** Fetches and validates the manifest; the builder reports missing blocks the first `missing` times. */
   const fetchWith = (fetchAll: BlockExchange['fetchAll'], missing = 0, signal = never) => {
     let jobs = 0
     const components = {
@@ -57,7 +57,7 @@ describe('the work on shards', () => {
     return fetchManifest(components, () => state, message, signal)
   }
 
-  it('wants every block once, with its exact length', () => {
+  it('requests every block once, with its exact length', () => {
     const [shard] = message.body.shards
     const { inFeatures, outFeatures } = shard!
     const twice: Manifest = { ...message.body, shards: [shard!, { ...shard!, module: 'another' }] }
@@ -66,7 +66,7 @@ describe('the work on shards', () => {
     ])
   })
 
-  it('fetches again what was found damaged, and tells the fault', async () => {
+  it('refetches a damaged block, and reports the fault', async () => {
     let fetches = 0
     const fetchBlocks = async () => void fetches++
     assert.deepEqual(await fetchWith(fetchBlocks, 2), {
@@ -77,14 +77,14 @@ describe('the work on shards', () => {
     assert.equal(fetches, 3)
   })
 
-  it('tells a manifest that nobody can satisfy from a disk that refuses', async () => {
+  it('distinguishes an impossible manifest from a full disk', async () => {
     const wrongLength = () => Promise.reject(new NetworkError('protocol', 'a block has other bytes'))
     await assert.rejects(fetchWith(wrongLength), ImpossibleManifestError)
     const full = () => Promise.reject(new Error('the disk is full'))
     await assert.rejects(fetchWith(full), { name: 'Error', message: 'the disk is full' })
   })
 
-  it('ends with its round, and hears of it only once', async () => {
+  it('is aborted with its round, which it subscribes to only once', async () => {
     const round = new AbortController()
     let fetching: AbortSignal | undefined
     const hanging: BlockExchange['fetchAll'] = (_wanted, _holders, { signal }) =>

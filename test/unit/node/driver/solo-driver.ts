@@ -9,17 +9,17 @@ import type { Log } from '../../../../src/node/storage/index.ts'
 import { verifyEd25519 } from '../../../../src/protocol/index.ts'
 import { MODEL, type OneMember, smallPair, smallResult } from '../one-member.ts'
 
-/** What a driver of a consortium of one is made of. */
+/** The parts of a driver for a consortium of one. */
 export interface SoloOptions {
   readonly home: Home
   readonly member: OneMember
   readonly messageLog: MessageLog
   readonly log: Log
-  /** What gossip would carry. */
+  /** What would be gossiped. */
   readonly onSent: (bytes: Uint8Array) => void
 }
 
-/** The components of a consortium of one: a real log and store, a training that is over at once, and no network. */
+/** The components of a consortium of one: a real log and store, an instant training, and no network. */
 export async function soloComponents({
   home,
   member,

@@ -6,7 +6,7 @@ const vocabOf = (...tokens: string[]): Record<string, number> =>
 const NONE: ReadonlySet<string> = new Set()
 
 describe('BPE merges', () => {
-  it('come to every token, or not: by their own order', () => {
+  it('may or may not reach every token in their order', () => {
     const vocab = vocabOf('a', 'b', 'c', 'ab', 'bc', 'abc')
     assert.equal(
       hasUnmergedTokens(
@@ -53,7 +53,7 @@ describe('BPE merges', () => {
     )
   })
 
-  it('have scores where each token has its place in the order, and all ways to it are merges', () => {
+  it('have scores if every token has a place in the order, and all ways to it are merges', () => {
     const vocab = vocabOf('a', 'b', 'c', 'ab', 'bc', 'abc')
     const merges: [string, string][] = [
       ['a', 'b'],

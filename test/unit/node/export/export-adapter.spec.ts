@@ -59,7 +59,7 @@ async function sealedHome(home: Home, rounds: number): Promise<TensorMap> {
   return modules
 }
 
-describe('the export of the adapter', function () {
+describe('exporting the adapter', function () {
   this.timeout(60_000)
   const inHome = async (test: (home: Home, run: typeof exportIn) => Promise<void>) => {
     const { home, remove } = await temporaryHome()
@@ -74,7 +74,7 @@ describe('the export of the adapter', function () {
       ...options
     })
 
-  it('as a merged folder is the sealed model bit for bit, and every other weight of the base', () =>
+  it('as a merged folder gives the sealed model bit for bit, with the other weights of the base', () =>
     inHome(async (home, run) => {
       const modules = await sealedHome(home, 2)
       const { folder, rounds, rank, error } = await run(home, 'merged')
@@ -97,7 +97,7 @@ describe('the export of the adapter', function () {
       assert.equal(loadBaseModel(folder).weights.size, merged.weights.size)
     }))
 
-  it('as a PEFT folder gives the same model, in rounds too', () =>
+  it('as a PEFT folder gives the same model, also for a range of rounds', () =>
     inHome(async (home, run) => {
       const modules = await sealedHome(home, 2)
       const all = await readPeftFolder((await run(home, 'peft')).folder)
@@ -113,7 +113,7 @@ describe('the export of the adapter', function () {
       await assert.rejects(run(home, 'peft', { rounds: { first: 2, last: 3 } }), /round 3 does not exist/)
     }))
 
-  it('as PEFT folders that are imported round by round has the bytes of the merged folder', () =>
+  it('as PEFT folders, imported round by round, gives the bytes of the merged folder', () =>
     inHome(async (home, run) => {
       await sealedHome(home, 2)
       const bytesOf = (folder: string) => readFile(join(folder, 'model.safetensors'))
@@ -137,7 +137,7 @@ describe('the export of the adapter', function () {
       assert(!atOnce.equals(merged))
     }))
 
-  it('of a smaller rank reports the error, and can be imported into the base', () =>
+  it('with a smaller rank reports the error, and the result can be imported into the base', () =>
     inHome(async (home, run) => {
       await sealedHome(home, 2)
       const { folder, rank, error } = await run(home, 'peft', { maxRank: 1, dtype: 'F16' })
@@ -152,7 +152,7 @@ describe('the export of the adapter', function () {
       assert.equal(loadBaseModel(out).weights.size, base.weights.size)
     }))
 
-  it('as GGUF has the adapter, and the model with its tokenizer', () =>
+  it('as GGUF writes the adapter, or the model with its tokenizer', () =>
     inHome(async (home, run) => {
       const modules = await sealedHome(home, 1)
       const read = async (folder: string, file: string) => decodeGguf(await readFile(join(folder, file)))
@@ -165,7 +165,7 @@ describe('the export of the adapter', function () {
       assert.deepEqual(tensors.get('token_embd.weight'), base.weights.get('model.embed_tokens.weight'))
     }))
 
-  it('needs no stack for the model, and makes an adapter of what the weights have changed', () =>
+  it('derives model and adapter from the weights when stacks are gone', () =>
     inHome(async (home, run) => {
       const modules = await sealedHome(home, 2)
       for (const round of [1, 2]) await rm(roundFiles(home, round).stack)
@@ -200,7 +200,7 @@ describe('the export of the adapter', function () {
       )
     }))
 
-  it('refuses what is not there, or is not what was sealed', () =>
+  it('refuses what is missing or differs from the seal', () =>
     inHome(async (home, run) => {
       await assert.rejects(run(home, 'peft'), /is not the home of a peer/)
       await sealedHome(home, 1)

@@ -67,7 +67,7 @@ describe('an adapter for a base model', () => {
   })
   after(() => rm(work, { recursive: true, force: true }))
 
-  it('is read where all factors that it asks for are there, whatever names of other models it lists', async () => {
+  it('is accepted with all factors that it targets, even if it lists modules of other models', async () => {
     const both = [...query(0), ...query(1), ...value(0), ...value(1)]
     for (const targets of [
       ['q_proj', 'v_proj'],
@@ -81,7 +81,7 @@ describe('an adapter for a base model', () => {
     assert.equal((await readPeftFolder(first, folders.untied)).pairs.length, 1)
   })
 
-  it('is refused where factors that it asks for are missing', async () => {
+  it('is refused if factors that it targets are missing', async () => {
     await assert.rejects(
       readPeftFolder(await adapter(['q_proj', 'v_proj'], [...query(0), ...query(1)]), folders.untied),
       /has no factors of model\.layers\.0\.self_attn\.v_proj, .*layers\.1.*target_modules/
@@ -92,7 +92,7 @@ describe('an adapter for a base model', () => {
     )
   })
 
-  it('is refused by name where a module is not in the model, or of another shape', async () => {
+  it('is refused by name if a module is not in the model or has another shape', async () => {
     await assert.rejects(
       readPeftFolder(
         await adapter(['c_attn'], factors('transformer.h.0.attn.c_attn', 4, 12)),
@@ -109,7 +109,7 @@ describe('an adapter for a base model', () => {
     )
   })
 
-  it("may have the output head, with PEFT's copy of its weight, unless the head is the embedding", async () => {
+  it("may adapt the output head, with PEFT's copy of its weight, unless the head is tied to the embedding", async () => {
     const head = factors('lm_head', 4, 8)
     const own = weights.get('lm_head.weight')!.data
     const same = await adapter(['lm_head'], [...head, copyOfHead(own)])

@@ -19,8 +19,8 @@ function withBase<T>(name: string, use: (base: BaseModel) => Promise<T> | T): Pr
   })
 }
 
-describe('the GGUF of a family (judged by llama.cpp in npm run check -- families)', () => {
-  it('has the architecture of llama.cpp, or says by name what llama.cpp computes otherwise', async () => {
+describe('the GGUF of a model family (checked by llama.cpp in npm run check -- families)', () => {
+  it('uses the architecture of llama.cpp, or names what llama.cpp computes differently', async () => {
     const found: Record<string, readonly string[]> = {}
     for (const name of CASES.keys())
       await withBase(name, (base) => {
@@ -57,7 +57,7 @@ describe('the GGUF of a family (judged by llama.cpp in npm run check -- families
     })
   })
 
-  it('refuses a family that it does not write, and a model that llama.cpp computes otherwise', async () => {
+  it('refuses an unsupported family, and a model that llama.cpp computes differently', async () => {
     await withBase('Ministral 3', (base) =>
       assert.rejects(
         ggufModel(base, base.weights, 'x', 'F32'),
@@ -69,7 +69,7 @@ describe('the GGUF of a family (judged by llama.cpp in npm run check -- families
     )
   })
 
-  it('adds 1 to the norms of Gemma, and divides what is one module in Granite 4', async () => {
+  it('adds 1 to the norms of Gemma, and splits a fused module of Granite 4', async () => {
     await withBase('Gemma', async (base) => {
       const { tensors } = await ggufModel(base, base.weights, 'x', 'F32')
       const own = base.weights.get('model.norm.weight')!.data

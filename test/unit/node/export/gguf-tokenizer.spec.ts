@@ -60,7 +60,7 @@ describe('a tokenizer in GGUF', () => {
   })
   after(() => rmSync(folder, { recursive: true, force: true }))
 
-  it('names the pre-tokenizer of llama.cpp that divides texts alike, and refuses one that is not known', () => {
+  it('names the equivalent pre-tokenizer of llama.cpp, and refuses an unknown one', () => {
     const pre = (pre_tokenizer: object | null, model: object = {}) =>
       written({ pre_tokenizer, model: { ...BYTE_LEVEL_TOKENIZER.model, ...model } }).get('ggml.pre')
     assert.equal(pre(BYTE_LEVEL_TOKENIZER.pre_tokenizer), 'gpt-2')
@@ -89,7 +89,7 @@ describe('a tokenizer in GGUF', () => {
     assert.equal(written({ normalizer: { type: 'NFC' } }).get('ggml.pre'), 'gpt-2')
   })
 
-  it('has the special tokens, the kinds of tokens, and what is put around a text', () => {
+  it('stores special tokens, token types, and what is added around a text', () => {
     const metadata = written({}, {}, { 'generation_config.json': '{"eos_token_id":[12,13]}' })
     const expected = {
       'ggml.bos_token_id': 0,
@@ -110,7 +110,7 @@ describe('a tokenizer in GGUF', () => {
     assert.throws(() => written(strips), /"<mask>" takes in the spaces/)
   })
 
-  it('has the chat templates that count', () => {
+  it('stores the chat templates, a newer file over the config', () => {
     const template = [
       { name: 'default', template: 'd' },
       { name: 'tool_use', template: 't' }
@@ -124,7 +124,7 @@ describe('a tokenizer in GGUF', () => {
     assert.equal(written().has('chat_template'), false)
   })
 
-  it('of pieces has scores in the order of its merges, and a space before texts where it puts one', () => {
+  it('of SentencePiece type stores scores in merge order, and whether a space goes before texts', () => {
     const bytes = Object.fromEntries(
       Array.from({ length: 256 }, (_, byte) => [
         `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`,

@@ -9,8 +9,8 @@ import { familyCases, withSavedFolder } from '../../model/families/family-case.t
 import { BYTE_LEVEL_CONFIG, BYTE_LEVEL_TOKENIZER } from '../../model/tokenizers.ts'
 import { MODEL } from '../one-member.ts'
 
-describe('a model folder', () => {
-  it('in several files with an index is the model of one file, bit for bit', async () => {
+describe('writing a model folder', () => {
+  it('in several files with an index gives the model of one file, bit for bit', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'loam-model-folder-'))
     try {
       const base = loadBaseModel(MODEL)
@@ -32,7 +32,7 @@ describe('a model folder', () => {
     }
   })
 
-  it('says one dtype, under the key that the base uses', async () => {
+  it('declares one dtype, under the key that the base uses', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'loam-model-folder-'))
     try {
       const source = join(folder, 'source')
@@ -64,7 +64,7 @@ describe('a model folder', () => {
     }
   })
 
-  it('of a larger model keeps its other parts and its names', async () => {
+  it('keeps the other parts and the names of a larger model', async () => {
     const towers = familyCases().find(({ family }) => family === 'towers')!.cases
     for (const known of towers)
       await withSavedFolder(known, async (folder) => {
@@ -94,7 +94,7 @@ describe('a model folder', () => {
       })
   })
 
-  it('is not written over its own base, nor with weights that have no number in the dtype', async () => {
+  it('refuses to overwrite its own base, and weights that overflow the dtype', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'loam-model-folder-'))
     try {
       const base = loadBaseModel(MODEL)

@@ -15,7 +15,7 @@ describe('an identity', () => {
   })
   afterEach(() => remove())
 
-  it('is made once, readable by its owner alone, and stays the same', async () => {
+  it('is created once, readable by its owner only, and never changes', async () => {
     assert.equal(await loadIdentity(home.identity), undefined)
     const made = await loadOrCreateIdentity(home.identity)
     if (process.platform !== 'win32') assert.equal((await stat(home.identity)).mode & 0o777, 0o600)
@@ -28,7 +28,7 @@ describe('an identity', () => {
     )
   })
 
-  it('is not created again in a home that a peer has used: the error says what to restore', async () => {
+  it('is not recreated in a home that a peer has used: the error says what to restore', async () => {
     await loadOrCreateIdentity(home.identity)
     await rm(home.identity)
     await loadOrCreateIdentity(home.identity)
@@ -50,7 +50,7 @@ describe('an identity', () => {
     assert.equal(new Set(made.map(({ peerId }) => peerId)).size, 1)
   })
 
-  it('shows nothing secret in its card', async () => {
+  it('exports no secret in its card', async () => {
     const identity = await loadOrCreateIdentity(home.identity)
     const { ed25519Seed } = JSON.parse(await readFile(home.identity, 'utf8'))
     const card = JSON.stringify(memberCard(identity))

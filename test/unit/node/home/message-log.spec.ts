@@ -25,7 +25,7 @@ describe('the message log', () => {
   })
   afterEach(() => remove())
 
-  it('gives back what was appended, and forgets the rounds before one', async () => {
+  it('returns what was appended, and forgets the rounds before one', async () => {
     const log = await openMessageLog(home.writeAheadLog)
     assert.deepEqual([log.records, log.tornBytes], [[], 0])
     for (const round of [1, 2, 3]) await log.append(signed(round))
@@ -36,7 +36,7 @@ describe('the message log', () => {
     await again.close()
   })
 
-  it('of an identity that lost its log says so from the first record on, until its silence is over', async () => {
+  it('of an identity with a lost log records its silence first, and until it is over', async () => {
     const log = await openMessageLog(home.writeAheadLog, true)
     assert.deepEqual(log.records, [{ type: 'silent', through: UNKNOWN_ROUND }])
     await log.append({ type: 'silent', through: 7 })
@@ -64,7 +64,7 @@ describe('the message log', () => {
     assert.equal(file?.fd, -1)
   })
 
-  it('tells how much of an unfinished record it cut off', async () => {
+  it('reports the size of a truncated record', async () => {
     const log = await openMessageLog(home.writeAheadLog)
     await log.append(signed(1))
     await log.append(signed(2))

@@ -16,7 +16,7 @@ describe('the lock of a home', () => {
   })
   afterEach(() => remove())
 
-  it('names its process, is refused to a second, and leaves daemon.pid behind', async () => {
+  it('records its process, refuses a second one, and leaves daemon.pid behind', async () => {
     const release = await lockHome(home)
     assert.equal(await readFile(home.pid, 'utf8'), `${process.pid}\n`)
     if (process.platform === 'linux')
@@ -27,7 +27,7 @@ describe('the lock of a home', () => {
     await (await lockHome(home))()
   })
 
-  it('is given to exactly one of many that ask in the same instant, after a crash too', async function () {
+  it('is given to exactly one of many concurrent processes, even after a crash', async function () {
     if (process.platform !== 'linux') this.skip()
     const deads = [undefined, '{"pid":1,"started":"another boot/7"}\n', '']
     for (const dead of Array.from({ length: 3 }, () => deads).flat()) {
@@ -43,7 +43,7 @@ describe('the lock of a home', () => {
     )
   })
 
-  it('is taken from a process that has ended', async () => {
+  it('is taken from a process that has exited', async () => {
     const child = spawn(process.execPath, ['-e', ''])
     await once(child, 'exit')
     await writeFile(home.lock, JSON.stringify({ pid: child.pid, started: null }))
@@ -51,7 +51,7 @@ describe('the lock of a home', () => {
     assert.equal(JSON.parse(await readFile(home.lock, 'utf8')).pid, process.pid)
   })
 
-  it('is not taken from a process that runs, and is from another process with its id', async function () {
+  it('is not taken from a running process, but from another one with the same process id', async function () {
     if (process.platform !== 'linux') this.skip()
     await writeFile(home.lock, JSON.stringify({ pid: process.ppid, started: null }))
     await assert.rejects(lockHome(home), /in use by the daemon/)

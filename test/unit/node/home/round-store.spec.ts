@@ -37,7 +37,7 @@ describe('the round store', () => {
     return store
   }
 
-  it('goes on after each round that is saved, also when it is opened again', async () => {
+  it('advances after each saved round, also when reopened', async () => {
     const store = await openRoundStore(home, member.charter)
     assert.deepEqual([store.head.round, store.modelFile], [1, undefined])
     assert.equal(await store.sealedBytes(1), undefined)
@@ -51,7 +51,7 @@ describe('the round store', () => {
     assert((await again.sealedBytes(1))!.length > 0)
   })
 
-  it('refuses a sealed round that was changed, whichever byte, and leaves it as it is', async () => {
+  it('refuses a sealed round with any byte changed, and leaves it unchanged', async () => {
     await sealNext()
     const path = roundFiles(home, 1).sealed
     const bytes = await readFile(path)
@@ -82,7 +82,7 @@ describe('the round store', () => {
     await other.remove()
   })
 
-  it('knows the model that was sealed from one that was changed; one that is gone is fetched later', async () => {
+  it('detects a changed model; a missing one is fetched later', async () => {
     const store = await sealNext()
     const log = memoryLog()
     await requireSealedModel(store, log)

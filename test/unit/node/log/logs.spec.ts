@@ -17,7 +17,7 @@ describe("a peer's logs", () => {
   })
   afterEach(() => remove())
 
-  it('know levels by topic', () => {
+  it('have levels per topic', () => {
     const levels = parseLogLevels('info, network=debug,rounds=error')!
     assert.equal(levels.level, 'info')
     assert.deepEqual(
@@ -42,7 +42,7 @@ describe("a peer's logs", () => {
     assert.equal(parseLogLevels('network=debug,network=info'), undefined)
   })
 
-  it('write what the level of its topic lets through, with the topic', async () => {
+  it('write the lines that the level of their topic allows, with the topic', async () => {
     const levels = parseLogLevels('warn,network=debug')!
     const logs = createLogs({ path: home.log, levels, toStandardError: false, maxSize: 1e6, keepFiles: 1 })
     logs.of('network').debug({ a: 1 }, 'seen')
@@ -65,7 +65,7 @@ describe("a peer's logs", () => {
     )
   })
 
-  it('begin a new file when one is full, keep as many as they should, and lose no line of those', async () => {
+  it('rotate when a file is full, keep the configured number of files, and lose no line of those', async () => {
     const file = new RotatingFile(home.log, { maxSize: 30, keepFiles: 2 })
     for (let line = 0; line < 12; line++) file.write(`line number ${line}\n`)
     file.close()
@@ -79,7 +79,7 @@ describe("a peer's logs", () => {
     assert(!existsSync(`${home.log}.3`))
   })
 
-  it('go on from the size of the file that is there, and keep none where none should be kept', async () => {
+  it('continue the existing file, and keep no old file when configured so', async () => {
     const terms = { maxSize: 30, keepFiles: 0 }
     const first = new RotatingFile(home.log, terms)
     first.write('x'.repeat(28))
@@ -91,7 +91,7 @@ describe("a peer's logs", () => {
     assert(!existsSync(`${home.log}.1`))
   })
 
-  it('lose lines where the disk refuses, and go on when it takes them again', async () => {
+  it('drop lines while the disk refuses, and resume afterwards', async () => {
     const file = new RotatingFile(`${home.folder}/later/daemon.log`, { maxSize: 100, keepFiles: 1 })
     file.write('lost\n')
     mkdirSync(`${home.folder}/later`)
@@ -100,7 +100,7 @@ describe("a peer's logs", () => {
     file.close()
   })
 
-  it('keep a bounded number of lines of bounded length', () => {
+  it('keep a bounded number of recent lines of bounded length', () => {
     const recent = new RecentLines()
     for (let line = 0; line < 1_500; line++) recent.write(`${line}\n`)
     recent.write(`${'x'.repeat(20_000)}\n`)

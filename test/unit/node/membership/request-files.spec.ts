@@ -36,7 +36,7 @@ describe('membership files', () => {
     return drawUpRequest(wanted, standingOf(head), head.charterId, signer)
   }
 
-  it('carry a request from the candidate to the members, and it can take effect there', async () => {
+  it('carry a request from the candidate to the members, where it can take effect', async () => {
     const signedRequest = await asked()
     const read = decodeRequest(encodeRequest(signedRequest, head.charterId), head.charterId, 'request.json')
     assert.equal(requestFault(head, read.request, read.own, verifyEd25519), undefined)

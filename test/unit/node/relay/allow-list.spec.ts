@@ -10,7 +10,7 @@ import { temporaryHome } from '../temporary-home.ts'
 
 const LOOK_MS = 30
 
-describe('whom a relay carries', () => {
+describe('the allow list of a relay', () => {
   let home: Home
   let remove: () => Promise<void>
   let watched: AllowList | undefined
@@ -24,7 +24,7 @@ describe('whom a relay carries', () => {
 
   const somebody = async () => peerIdFromPrivateKey(await generateKeyPair('Ed25519')).toString()
 
-  it('are some always, and those whom the file names', async () => {
+  it('admits a fixed set, and the peers in its file', async () => {
     const [founder, listed, other] = [await somebody(), await somebody(), await somebody()]
     await writeFile(home.allowed, `# who joined\n${listed}  # in spring\n\n`)
     const admitted = new AllowList(home.allowed, [founder], memoryLog())
@@ -39,7 +39,7 @@ describe('whom a relay carries', () => {
     assert(admitted.has(founder) && !admitted.has(listed))
   })
 
-  it('stay so while the file is written in place', async () => {
+  it('is unchanged while the file is being written in place', async () => {
     const [first, second] = [await somebody(), await somebody()]
     await writeFile(home.allowed, `${first}\n`)
     watched = new AllowList(home.allowed, [], memoryLog())

@@ -22,7 +22,7 @@ describe('the block store', () => {
   })
   afterEach(() => rm(home, { recursive: true }))
 
-  it('keeps a block under its digest, across openings', async () => {
+  it('keeps a block under its digest when reopened', async () => {
     assert.equal(await store.get(digest), undefined)
     assert.equal(await store.has(digest), false)
     await Promise.all([store.put(digest, bytes), store.put(digest, bytes)])
@@ -60,7 +60,7 @@ describe('the block store', () => {
     assert.deepEqual(Buffer.from((await store.get(digest))!), bytes)
   })
 
-  it('refuses bytes that are not the digest’s, too many bytes, and names that are no digests', async () => {
+  it('refuses bytes that do not match the digest, too many bytes, and invalid names', async () => {
     await assert.rejects(store.put(digest, Buffer.from('other')), /does not have the bytes/)
     const large = new Uint8Array(BLOCK_BYTES_MAX + 1)
     await assert.rejects(store.put(sha256Hex(large), large), /at most 1048576/)
@@ -73,7 +73,7 @@ describe('the block store', () => {
     assert.deepEqual(await store.list(), [])
   })
 
-  it('serves what it has found whole without looking through it again, but not once the file was touched', async () => {
+  it('serves a verified block without rehashing it, unless the file was touched', async () => {
     await store.put(digest, bytes)
     const path = join(home, 'blocks', digest)
     const flipped = Uint8Array.from(bytes)
@@ -84,7 +84,7 @@ describe('the block store', () => {
       return store.getToServe(digest)
     }
     const long = Date.now() / 1000
-    // Damage that the file's time does not show is the receiver's to find, for the sake of speed; `get` finds it too.
+    // For speed, damage that does not change the file's time is left to the receiver to detect; `get` detects it too.
     assert.deepEqual(Buffer.from((await servedAfter(long - 3600))!), Buffer.from(flipped))
     assert.equal(await store.get(digest), undefined)
     await store.put(digest, bytes)
@@ -95,7 +95,7 @@ describe('the block store', () => {
     assert.equal(await again.getToServe(digest), undefined)
   })
 
-  it('has long blocks on the disk ahead of the flush, and says when one could not be put there', async () => {
+  it('writes long blocks before the flush, and reports one that could not be written', async () => {
     const blocks = Array.from({ length: 12 }, (_, index) => new Uint8Array(100_000).fill(index + 1))
     const digests = blocks.map(sha256Hex)
     await Promise.all(blocks.map((block, index) => store.putVerified(digests[index]!, block)))
@@ -108,7 +108,7 @@ describe('the block store', () => {
     await assert.rejects(store.putVerified(digests[0]!, blocks[0]!), StoreError)
   })
 
-  it('clears away what an interrupted write left, and lists blocks alone', async () => {
+  it('removes the remains of interrupted writes, and lists only blocks', async () => {
     await writeFile(join(home, 'blocks', `${digest}.0badcafe.tmp`), 'half')
     await writeFile(join(home, 'blocks', 'notes'), 'not a block')
     await store.put(digest, bytes)
@@ -117,7 +117,7 @@ describe('the block store', () => {
     assert.deepEqual(await store.list(), [digest])
   })
 
-  it('says which folder cannot be opened', async () => {
+  it('names a folder that cannot be opened', async () => {
     await writeFile(join(home, 'file'), '')
     const opened = BlockStore.open(join(home, 'file'), {
       debug: ignore,

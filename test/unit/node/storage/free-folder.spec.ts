@@ -25,7 +25,7 @@ describe('a folder to write into', () => {
     await requireFreeFolder(folder, false, ['a', 'b', 'c', 'd', 'e'])
   })
 
-  it('loses what would be read with what is written, and nothing else', async () => {
+  it('loses the files that would be read with the new ones, and nothing else', async () => {
     for (const name of ['model.bin', 'notes.txt', '.bin']) await writeFile(join(folder, name), '')
     await mkdir(join(folder, 'kept'))
     await removeReplaced(folder, /bin$/)

@@ -33,13 +33,13 @@ describe('the write-ahead log', () => {
     return result
   }
 
-  it('gives the records back in order, and goes on after them', async () => {
+  it('returns the records in order, and continues after them', async () => {
     await written('one', 'two')
     await written('three')
     assert.deepEqual(await reopened(), { records: ['one', 'two', 'three'], tornBytes: 0 })
   })
 
-  it('writes overlapping appends in the order of the calls', async () => {
+  it('writes overlapping appends in call order', async () => {
     const log = await openWriteAheadLog(path)
     const expected = Array.from({ length: 30 }, (_, i) => `record ${i}`)
     await Promise.all(expected.map((record) => log.append(Buffer.from(record))))
@@ -55,7 +55,7 @@ describe('the write-ahead log', () => {
     await log.close()
   })
 
-  it('cuts a torn tail off at every length, says how much, and goes on', async () => {
+  it('truncates a torn tail at every length, reports its size, and continues', async () => {
     const before = (await written('one', 'two')).length
     const whole = await written('a third record')
     for (let length = before; length < whole.length; length++) {
@@ -66,13 +66,13 @@ describe('the write-ahead log', () => {
     }
   })
 
-  it('takes a tail of zeros, which a power cut leaves, for torn', async () => {
+  it('treats a tail of zeros, as left by a power cut, as torn', async () => {
     await written('one')
     await appendFile(path, new Uint8Array(5000))
     assert.deepEqual(await reopened(), { records: ['one'], tornBytes: 5000 })
   })
 
-  it('never gives a wrong record: a flipped bit is refused, or is in the last record', async () => {
+  it('never returns a wrong record: a flipped bit is refused, or is in the last record', async () => {
     const records = ['one', 'two', 'three']
     const whole = await written(...records)
     const last = whole.length - 12 - 'three'.length
@@ -91,7 +91,7 @@ describe('the write-ahead log', () => {
     )
   })
 
-  it('refuses a damaged middle with the place, and leaves the file alone', async () => {
+  it('refuses damage in the middle with its location, and leaves the file unchanged', async () => {
     const bytes = await written('one', 'two')
     bytes[8 + 12]! ^= 1
     await writeFile(path, bytes)
@@ -106,7 +106,7 @@ describe('the write-ahead log', () => {
     await assert.rejects(openWriteAheadLog(path), /not a log of this version/)
   })
 
-  it('replaces its records at once, and goes on after them', async () => {
+  it('replaces its records atomically, and continues after them', async () => {
     const log = await openWriteAheadLog(path)
     await log.append(Buffer.from('old'))
     await log.rewrite([Buffer.from('kept'), Buffer.from('kept too')])
@@ -116,7 +116,7 @@ describe('the write-ahead log', () => {
     assert.deepEqual((await reopened()).records, ['kept', 'kept too', 'new'])
   })
 
-  it('forgets by a rule that sees the appends called before it', async () => {
+  it('applies a retention rule to the appends called before it', async () => {
     const log = await openWriteAheadLog(path)
     await log.append(Buffer.from('round 1'))
     const pending = log.append(Buffer.from('round 2'))
@@ -126,7 +126,7 @@ describe('the write-ahead log', () => {
     assert.deepEqual((await reopened()).records, ['round 2'])
   })
 
-  it('refuses empty and oversized records, and works after close no more', async () => {
+  it('refuses empty and oversized records, and any call after close', async () => {
     const log = await openWriteAheadLog(path)
     await assert.rejects(log.append(new Uint8Array()), /0 bytes is not logged/)
     await assert.rejects(log.append(new Uint8Array(RECORD_BYTES_MAX + 1)), /is not logged/)
@@ -136,9 +136,9 @@ describe('the write-ahead log', () => {
     assert.deepEqual((await reopened()).records, ['fine'])
   })
 
-  it('stays whole and usable when the disk takes no more', function () {
+  it('stays intact and usable when the disk is full', function () {
     if (process.platform === 'win32') this.skip()
-    // A process whose files may not grow beyond 4 KiB: the same refusal in the middle of a write as on a full disk.
+    // A process whose files may not exceed 4 KiB: a write fails midway as on a full disk.
     const module = new URL('../../../../src/node/storage/write-ahead-log.js', import.meta.url)
     const script = `
       const { openWriteAheadLog } = await import(${JSON.stringify(module.href)})

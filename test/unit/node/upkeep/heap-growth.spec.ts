@@ -4,14 +4,14 @@ import { BusyTime } from '../../../../src/node/upkeep/heap-growth.ts'
 
 const MiB = 2 ** 20
 
-describe('the growth of the heap', () => {
-  it('is something that this V8 can be told', () => {
-    // An unknown flag is passed over in silence, and the peer would be slow again with a later Node.
+describe('heap growth', () => {
+  it('can be set by a flag of this V8', () => {
+    // An unknown flag is silently ignored, and the peer would be slow again with a later Node.
     const options = execFileSync(process.execPath, ['--v8-options'], { encoding: 'utf8' })
     assert.match(options, /--heap-growing-percent /)
   })
 
-  it('follows the traffic: from two MiB a second on, until ten seconds after', () => {
+  it('follows the traffic: on from two MiB a second, off after ten quiet seconds', () => {
     const busy = new BusyTime()
     assert(!busy.look(100 * MiB, 0), 'what passed before the first look says nothing of a second')
     assert(!busy.look(100 * MiB, 500))

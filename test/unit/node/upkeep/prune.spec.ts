@@ -13,7 +13,7 @@ import { temporaryHome } from '../temporary-home.ts'
 
 const LATER = Date.now() + 2 * 3_600_000
 
-/** As pruning is by default: young blocks stay for an hour, stacks for ever. */
+/** The pruning defaults: new blocks are kept for an hour, stacks for ever. */
 const terms = (inUse: string[], now: number, keepStacks?: number) => ({
   inUse: new Set(inUse),
   now,
@@ -22,7 +22,7 @@ const terms = (inUse: string[], now: number, keepStacks?: number) => ({
 })
 
 describe('pruning', () => {
-  it('removes what is owed to nobody, and keeps every seal and the model to go on from', async () => {
+  it('removes what nobody can ask for, and keeps every seal and the latest model', async () => {
     const { home, remove } = await temporaryHome()
     const member = await oneMember(home)
     const model = Buffer.from('the model')

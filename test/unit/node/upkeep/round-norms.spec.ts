@@ -37,7 +37,7 @@ describe('damaged norms of a round', () => {
   })
   afterEach(() => remove())
 
-  it('are moved aside, and computed again from its blocks', async () => {
+  it('are moved aside, and recomputed from its blocks', async () => {
     assert.equal(await lastNorms(home, 2, log), undefined)
     await restoreNorms(home, rounds, store, log)
     const pair = smallPair(member.charter)
@@ -47,7 +47,7 @@ describe('damaged norms of a round', () => {
     assert.match(log.messages.join(), /computed again from its blocks/)
   })
 
-  it('stay away where its blocks are gone, and the peer starts all the same', async () => {
+  it('stay absent if its blocks are gone, and the peer still starts', async () => {
     assert.equal(await lastNorms(home, 2, log), undefined)
     await rm(home.blocks, { recursive: true })
     await mkdir(home.blocks)

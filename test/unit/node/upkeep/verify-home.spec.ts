@@ -56,7 +56,7 @@ describe('verifying a home', () => {
     return Buffer.from(store.head.parent).toString('hex')
   }
 
-  it('derives the digest of a whole history, of none, and of one as far as its files are kept', async () => {
+  it('derives the digest of a complete history, of an empty one, and as far as files are kept', async () => {
     assert.deepEqual((await verifyHome(home)).rounds, 0)
     await seal('one')
     const last = await seal('two')
@@ -68,7 +68,7 @@ describe('verifying a home', () => {
     assert.equal(found.files.logRecords, 2)
   })
 
-  it('counts apart what pruning removes, and what a round that was not built here never had', async () => {
+  it('counts apart what pruning removed, and what a round that was not built here never had', async () => {
     for (const model of ['one', 'two', 'three', 'four']) await seal(model)
     await rm(roundFiles(home, 1).model)
     for (const path of [roundFiles(home, 2).stack, roundFiles(home, 2).norms]) await rm(path)
@@ -78,7 +78,7 @@ describe('verifying a home', () => {
     assert.deepEqual(files.checked, { stacks: 3, models: 3, norms: 3, blocks: 1 })
   })
 
-  it('does not hold where a file is missing that nothing takes away, and names it', async () => {
+  it('fails if a file is missing that pruning does not remove, and names it', async () => {
     for (const model of ['one', 'two', 'three', 'four']) await seal(model)
     const block = join(home.blocks, (await readdir(home.blocks))[0]!)
     const [first, third, last] = [roundFiles(home, 1), roundFiles(home, 3), roundFiles(home, 4)]
@@ -94,7 +94,7 @@ describe('verifying a home', () => {
     assert.deepEqual((await verifyHome(home)).files.missing, [last.model])
   })
 
-  it('does not hold with norms, a block or the log altered', async () => {
+  it('fails with altered norms, blocks or logs', async () => {
     for (const model of ['one', 'two', 'three', 'four']) await seal(model)
     const block = join(home.blocks, (await readdir(home.blocks))[0]!)
     const { norms } = roundFiles(home, 4)
@@ -117,7 +117,7 @@ describe('verifying a home', () => {
     assert.equal((await verifyHome(home)).wrong, null)
   })
 
-  it('names the first thing that is wrong: a seal, a gap, a stack, a model', async () => {
+  it('names the first fault: a seal, a gap, a stack, a model', async () => {
     for (const model of ['one', 'two', 'three']) await seal(model)
     const wrongAfter = async (path: string, change: () => Promise<unknown>) => {
       const kept = await readFile(path)
@@ -138,7 +138,7 @@ describe('verifying a home', () => {
     assert.equal((await verifyHome(home)).wrong, null)
   })
 
-  it('holds a history against a trusted seal', async () => {
+  it('checks a history against a trusted seal', async () => {
     const first = await seal('one')
     await seal('two')
     const check = async (round: number, seal: string) =>

@@ -24,7 +24,7 @@ const seeds = fc.nat(2 ** 31)
 const sizes = fc.integer({ min: 1, max: 40 })
 
 describe('certificate', () => {
-  it('bounds every id that was not told, in rounded values', () => {
+  it('bounds every unreported id, in rounded values', () => {
     fc.assert(
       fc.property(seeds, sizes, fc.integer({ min: 1, max: 45 }), (seed, size, topK) => {
         const random = createSeededRandom(seed)
@@ -49,7 +49,7 @@ describe('certificate', () => {
     )
   })
 
-  it('is certain only of what the whole row decides, and becomes certain when it is told what it asks for', () => {
+  it('is certain only of what the full row decides, and becomes certain with the ids that it asks for', () => {
     const found = { certain: 0, uncertain: 0 }
     fc.assert(
       fc.property(
@@ -84,14 +84,14 @@ describe('certificate', () => {
     assert.ok(found.certain > 500 && found.uncertain > 500, JSON.stringify(found))
   })
 
-  it('does not depend on the values that were not told', () => {
+  it('does not depend on unreported values', () => {
     fc.assert(
       fc.property(seeds, fc.integer({ min: 4, max: 30 }), anySettings, (seed, size, settings) => {
         const { row, scoring } = randomPosition(seed, size, settings)
         const told = partialRow(row, { topK: 3 })
         const verdict = judge(told, scoring)
         if (verdict.kind !== 'certain') return
-        // Any other row that would have been told in the same way.
+        // Any other row that would have been reported in the same way.
         const random = createSeededRandom(seed + 1)
         const other = row.slice()
         const hidden = [...row.keys()].filter((id) => !told.ids.includes(id))
@@ -107,7 +107,7 @@ describe('certificate', () => {
     )
   })
 
-  it('holds for every id that was not drawn, and settles most draws', () => {
+  it('covers every id that was not drawn, and settles most draws', () => {
     const certain = { alone: 0, drawn: 0 }
     const positions = 400
     for (let seed = 0; seed < positions; seed++) {
@@ -128,7 +128,7 @@ describe('certificate', () => {
     assert.ok(certain.drawn > 0.8 * positions && certain.drawn > 1.5 * certain.alone, JSON.stringify(certain))
   })
 
-  it('settles most of what top-p leaves, where the ranks reach as far as the winner makes necessary', () => {
+  it('settles most top-p draws if the ranks reach as far as the winner requires', () => {
     const settings = { temperature: 0.7, topP: 0.9 }
     const seen = { alone: 0, reached: 0, ids: 0, ranks: 0 }
     const positions = 400
@@ -165,7 +165,7 @@ describe('certificate', () => {
     assert.ok(seen.reached > 1.05 * seen.alone, JSON.stringify({ ...seen, same }))
   })
 
-  it('gives log-probabilities as intervals that hold, and as points from a whole row', () => {
+  it('gives log-probabilities as intervals around the true value, and as points from a full row', () => {
     fc.assert(
       fc.property(seeds, sizes, fc.integer({ min: 1, max: 12 }), (seed, size, topK) => {
         const { row, scoring } = randomPosition(seed, size, { temperature: 1 })
@@ -187,8 +187,8 @@ describe('certificate', () => {
   })
 })
 
-describe('the ids asked for in advance', () => {
-  it('are few, in order, without repeats, and make positions certain', () => {
+describe('the ids requested in advance', () => {
+  it('are few, sorted and unique, and make positions certain', () => {
     let [plain, helped, positions] = [0, 0, 0]
     for (let seed = 0; seed < 300; seed++) {
       const settings = { temperature: 1 }
@@ -209,7 +209,7 @@ describe('the ids asked for in advance', () => {
 
 describe('decision', () => {
   for (const [name, settings] of Object.entries(SETTINGS))
-    it(`${name}: draws from the combined distribution (G-test)`, () => {
+    it(`${name}: samples the combined distribution (G-test)`, () => {
       const size = 9
       const { row, scoring } = randomPosition(1234, size, settings)
       const kept = settings.temperature === 0 ? [] : allowedIds(row, scoring)
@@ -245,7 +245,7 @@ function drawAt(position: number): Noise {
 }
 
 describe('rounding', () => {
-  it('moves a distribution by no more than its bound', () => {
+  it('changes a distribution by no more than its bound', () => {
     fc.assert(
       fc.property(seeds, sizes, (seed, size) => {
         const logits = randomLogits(createSeededRandom(seed), size, 5)

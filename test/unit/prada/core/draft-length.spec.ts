@@ -15,7 +15,7 @@ interface Line {
   readonly positionMs: number
 }
 
-/** Tokens a second over many trips on a line, with the drafts that `next` chooses. */
+/** Tokens per second over many round trips on a connection, with the draft lengths that `next` chooses. */
 function rate(
   line: Line,
   trips: number,
@@ -30,7 +30,7 @@ function rate(
     let accepted = 0
     while (accepted < drafts && random.uniform() < line.acceptance) accepted++
     const draftMs = drafts * line.draftMs
-    // The line and both machines are a little different every time.
+    // The connection and both machines vary a little every time.
     const tripMs = (line.roundTripMs + 3 + (drafts + 1) * line.positionMs) * (0.9 + 0.2 * random.uniform())
     learn?.({ drafts, accepted, draftMs, tripMs })
     tokens += accepted + 1
@@ -47,14 +47,14 @@ interface Trip {
 }
 
 describe('draft length', () => {
-  it('counts what a trip is expected to bring', () => {
+  it('estimates the tokens and the time of a round trip', () => {
     assert.equal(expectedTokens(0, 5), 1)
     assert.equal(expectedTokens(1, 5), 6)
     assert.ok(Math.abs(expectedTokens(0.5, 2) - 1.75) < 1e-12)
     assert.equal(expectedTime({ acceptance: 0.5, draftMs: 2, tripMs: 50, positionMs: 1 }, 3), 6 + 50 + 4)
   })
 
-  it('is none where drafts are never accepted, and the most where they cost nothing and always are', () => {
+  it('is 0 if drafts are never accepted, and the maximum if they are free and always accepted', () => {
     assert.equal(bestDraftLength({ acceptance: 0, draftMs: 1, tripMs: 50, positionMs: 1 }), 0)
     assert.equal(bestDraftLength({ acceptance: 1, draftMs: 0, tripMs: 50, positionMs: 1 }), DRAFTS_MAX)
   })

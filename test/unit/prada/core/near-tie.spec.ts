@@ -7,7 +7,7 @@ import { anySettings, randomPosition, SETTINGS } from '../arbitraries.ts'
 const SIZE = 60
 
 describe('near ties', () => {
-  it('are all positions that an answer within the error could decide otherwise', () => {
+  it('include every position that an error within the tolerance could decide otherwise', () => {
     let changed = 0
     fc.assert(
       fc.property(
@@ -33,7 +33,7 @@ describe('near ties', () => {
     assert.ok(changed > 3_000, `${changed} positions were not near ties`)
   })
 
-  it('are none where answers do not differ, and few where they differ little', () => {
+  it('are none without an error, and few with a small one', () => {
     let near = 0
     for (let seed = 0; seed < 500; seed++) {
       const { row, scoring } = randomPosition(seed, SIZE, SETTINGS['T = 0.7, top-p 0.9']!)

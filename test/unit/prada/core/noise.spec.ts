@@ -24,11 +24,11 @@ const KNOWN: readonly (readonly [Words4, readonly [number, number], Words4])[] =
 ]
 
 describe('noise', () => {
-  it('comes from a generator that gives the known answers', () => {
+  it('reproduces the known answers of its generator', () => {
     for (const [counter, key, words] of KNOWN) assert.deepEqual(philox(counter, key), words)
   })
 
-  it('is the same for the same arguments, in whatever order ids are asked for', () => {
+  it('is the same for the same arguments, in any order of ids', () => {
     fc.assert(
       fc.property(
         fc.maxSafeNat(),
@@ -53,7 +53,7 @@ describe('noise', () => {
     assert.equal(seen.size, 4 * 3 * 2 * 4)
   })
 
-  it('is standard Gumbel: mean 0.5772, variance π²/6, and below its bound', () => {
+  it('is standard Gumbel: mean 0.5772, variance π²/6, and within its bound', () => {
     const count = 200_000
     const noise = gumbelNoise(7, 1)
     const values = Float64Array.from({ length: count }, (_, id) => noise(id))
@@ -62,7 +62,7 @@ describe('noise', () => {
     assert.ok(Math.abs(mean - 0.5772157) < 4 * Math.sqrt(Math.PI ** 2 / 6 / count), `mean ${mean}`)
     assert.ok(Math.abs(variance - Math.PI ** 2 / 6) < 0.05, `variance ${variance}`)
     assert.ok(values.every((value) => Number.isFinite(value) && value < NOISE_MAX))
-    // The largest uniform that there is.
+    // The largest possible uniform.
     assert.ok(-Math.log(-Math.log((2 ** 52 - 0.5) * 2 ** -52)) < NOISE_MAX)
     assert.ok(Number.isFinite(-Math.log(-Math.log(0.5 * 2 ** -52))))
   })

@@ -10,7 +10,7 @@ const PROXY: Vocabulary = {
 }
 
 describe('vocabulary', () => {
-  it('fits a remote that has the same ids, and more', () => {
+  it('accepts a remote that has the same ids, and more', () => {
     requireSameVocabulary(PROXY, PROXY)
     requireSameVocabulary(PROXY, { ...PROXY, tokens: [...PROXY.tokens, bytes('<pad>'), undefined] })
   })

@@ -26,8 +26,8 @@ async function told(
 
 const bytesOf = (text: string): number[] => [...Buffer.from(text)]
 
-describe('a text that is made', () => {
-  it('comes in whole characters, with the tokens that make each', async () => {
+describe('streamed text', () => {
+  it('arrives in whole characters, with the tokens that make each', async () => {
     const { pieces, end } = await told(bytesOf('aé😀b'))
     assert.deepEqual(
       pieces.map(({ text, tokens }) => [text, tokens.length]),
@@ -41,14 +41,14 @@ describe('a text that is made', () => {
     assert.deepEqual(end, { reason: 'length', tokens: 8, inexact: 0 })
   })
 
-  it('has no half character at the end where there was no room for the rest', async () => {
+  it('has no partial character at the end when it is cut short', async () => {
     const cut = await told(bytesOf('a😀').slice(0, -1))
     assert.deepEqual([cut.text, cut.end.tokens], ['a', 4])
     const ended = await told(bytesOf('a😀').slice(0, -1), [], 'stop')
     assert.equal(ended.text, 'a\ufffd')
   })
 
-  it('ends before the first stop string, across tokens, and tells of no token of it', async () => {
+  it('ends before the first stop string, across tokens, and reports no token of it', async () => {
     const { text, ids, end } = await told(bytesOf('one STOP two'), ['never', 'STOP'])
     assert.equal(text, 'one ')
     assert.deepEqual(ids, bytesOf('one '))
@@ -58,7 +58,7 @@ describe('a text that is made', () => {
     assert.deepEqual(almost.ids, bytesOf('one STO'))
   })
 
-  it('never shows the beginning of a stop string that comes to be one, whatever the text', async () => {
+  it('never shows the start of a stop string that completes, for any text', async () => {
     const letters = fc.string({ unit: fc.constantFrom('a', 'b', 'é', '😀'), maxLength: 30 })
     const stops = fc.array(
       fc.string({ unit: fc.constantFrom('a', 'b', 'é', '😀'), minLength: 1, maxLength: 3 }),
@@ -69,7 +69,7 @@ describe('a text that is made', () => {
     await fc.assert(
       fc.asyncProperty(letters, stops, async (whole, stop) => {
         const { text, ids, pieces, end } = await told(bytesOf(whole), stop)
-        // The stop that is complete first ends the text; of several that end there, the longest.
+        // The stop string that completes first ends the text; of several that end there, the longest.
         const found = stop
           .map((one) => ({ begin: whole.indexOf(one), end: whole.indexOf(one) + one.length }))
           .filter(({ begin }) => begin >= 0)
@@ -83,7 +83,7 @@ describe('a text that is made', () => {
     )
   })
 
-  it('lets go of the source when it is left', async () => {
+  it('releases the source when the client leaves', async () => {
     let isFreed = false
     async function* source(): AsyncGenerator<MadeToken, TextEnd> {
       try {

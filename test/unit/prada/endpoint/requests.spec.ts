@@ -22,8 +22,8 @@ function assertRefused(read: () => unknown, param: string | undefined, message?:
   })
 }
 
-describe('a request for a chat', () => {
-  it('has OpenAI’s defaults: temperature 1, no filter, one text that may fill the context, a seed of its own', () => {
+describe('a chat request', () => {
+  it('has OpenAI’s defaults: temperature 1, no filter, one choice up to the full context, a fresh seed', () => {
     const { settings, choices, stop, stream, includeUsage } = chat({})
     const { seed, ...rest } = settings
     assert.deepEqual(rest, { temperature: 1, maxTokens: source.context })
@@ -32,7 +32,7 @@ describe('a request for a chat', () => {
     assert.deepEqual([choices, stop, stream, includeUsage], [1, [], false, false])
   })
 
-  it('takes what it says', () => {
+  it('applies its parameters', () => {
     const { settings, choices, stop, stream, includeUsage } = chat({
       temperature: 0.5,
       top_p: 0.9,
@@ -67,7 +67,7 @@ describe('a request for a chat', () => {
     assert.equal(chat({ max_tokens: 3, max_completion_tokens: 3 }).settings.maxTokens, 3)
   })
 
-  it('takes null for a key that is not given, and keys that change nothing', () => {
+  it('treats null as absent, and ignores keys that change nothing', () => {
     const nothing = {
       temperature: null,
       stop: null,
@@ -86,7 +86,7 @@ describe('a request for a chat', () => {
     assert.equal(settings.temperature, 1)
   })
 
-  it('writes messages by the template: developer is system, parts are joined', () => {
+  it('renders messages with the template: developer is system, parts are joined', () => {
     const parts = [
       { type: 'text', text: 'one ' },
       { type: 'text', text: 'two' }
@@ -101,7 +101,7 @@ describe('a request for a chat', () => {
     assert.equal(chat({ messages }).prompts[0]![0], 's'.charCodeAt(0))
   })
 
-  it('is refused where anything of it cannot be honoured, by name', () => {
+  it('is refused, naming the key, if any of it cannot be honoured', () => {
     const cases: readonly [object, string, RegExp?][] = [
       [{ messages: [] }, 'messages'],
       [{ messages: [{ role: 'tool', content: 'x' }] }, 'messages.0.role', /only system, developer/],
@@ -148,7 +148,7 @@ describe('a request for a chat', () => {
     )
   })
 
-  it('says what a template says of a conversation that it refuses', () => {
+  it('passes on why the template refuses a conversation', () => {
     const strict = {
       ...source,
       renderChat: () => {
@@ -163,13 +163,13 @@ describe('a request for a chat', () => {
   })
 })
 
-describe('a request for a completion', () => {
+describe('a completion request', () => {
   it('has OpenAI’s defaults, 16 tokens among them', () => {
     assert.deepEqual([completion({}).settings.maxTokens, completion({}).settings.temperature], [16, 1])
     assert.equal(completion({ logprobs: 2 }).settings.alternatives, 2)
   })
 
-  it('takes a text, ids, and lists of either', () => {
+  it('accepts a text, ids, and lists of either', () => {
     const end = byteTokenizer.bosId!
     assert.deepEqual(completion({ prompt: 'ab' }).prompts, [[end, 97, 98]])
     assert.deepEqual(completion({ prompt: ['a', 'b'] }).prompts, [
@@ -181,7 +181,7 @@ describe('a request for a completion', () => {
     assert.deepEqual(completion({ prompt: '' }).prompts, [[end]])
   })
 
-  it('is refused where anything of it cannot be honoured, by name', () => {
+  it('is refused, naming the key, if any of it cannot be honoured', () => {
     const cases: readonly [object, string][] = [
       [{ prompt: undefined }, 'prompt'],
       [{ prompt: [] }, 'prompt'],

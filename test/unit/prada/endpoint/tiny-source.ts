@@ -18,7 +18,7 @@ export const byteTokenizer: TextTokenizer = {
   decode: (ids) => Buffer.from(ids.filter((id) => id !== END_ID)).toString('utf8')
 }
 
-/** A source of bytes that a table gives. */
+/** A source of bytes from a table. */
 export function tinySource(options: { readonly context?: number; readonly chat?: boolean } = {}): TextSource {
   const { context = 200, chat = true } = options
   return createLocalSource(tableModel(randomTable(3, BYTE_TOKENS.length, 2), BYTE_TOKENS.length, context), {
@@ -33,7 +33,7 @@ export function tinySource(options: { readonly context?: number; readonly chat?:
   })
 }
 
-/** Tokens that are known beforehand. */
+/** Predetermined tokens. */
 export async function* given(
   ids: readonly number[],
   reason: TextEnd = 'length'

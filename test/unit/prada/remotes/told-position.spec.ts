@@ -8,7 +8,7 @@ import { anySettings, randomPosition } from '../arbitraries.ts'
 
 const SIZE = 50
 
-/** What a server would tell of a row, with some names that fit no id, and some that fit several. */
+/** What a server would report of a row, with some names that match no id, and some that match several. */
 function tell(row: Float32Array, topK: number, seed: number, lossy: boolean): ToldPosition {
   const random = createSeededRandom(seed)
   const sum = row.reduce((total, value) => total + Math.exp(value), 0)
@@ -30,9 +30,9 @@ function tell(row: Float32Array, topK: number, seed: number, lossy: boolean): To
   }
 }
 
-describe('what servers of completions tell of a position', () => {
+describe('positions reported by a completion server', () => {
   for (const lossy of [false, true])
-    it(`is certain only of what the whole row would give${lossy ? ', though names are lost' : ''}`, () => {
+    it(`are called certain only if the full row decides the same${lossy ? ', even with lost names' : ''}`, () => {
       let certain = 0
       fc.assert(
         fc.property(
@@ -77,17 +77,17 @@ describe('what servers of completions tell of a position', () => {
     ]
   }
   for (const [name, [tokens, message]] of Object.entries(GARBAGE))
-    it(`is refused with ${name}`, () =>
+    it(`are refused with ${name}`, () =>
       assert.throws(() => recordOf({ taken: 1, tokens, incomplete: false }, [], SIZE, 2), message))
 
-  it('is refused as a row that lacks an id', () =>
+  it('are refused as a full row with a missing id', () =>
     assert.throws(
       () => recordOf({ taken: 1, tokens: [{ id: 1, logProbability: 0 }], incomplete: false }, 'row', 2, 2),
       /whole row without token 0/
     ))
 })
 
-/** The values that cross this line: those of a row less its highest. */
+/** The values sent to the client: those of a row minus its highest. */
 function relative(row: Float32Array): Float32Array {
   const sum = row.reduce((total, value) => total + Math.exp(value), 0)
   const logged = [...row].map((value) => value - Math.log(sum))
@@ -95,7 +95,7 @@ function relative(row: Float32Array): Float32Array {
   return Float32Array.from(logged, (value) => (value > -100 ? value - highest : Number.NEGATIVE_INFINITY))
 }
 
-describe('names of tokens', () => {
+describe('token names', () => {
   const bytes = (...values: (string | number[])[]): Uint8Array[] =>
     values.map((value) =>
       typeof value === 'string' ? new TextEncoder().encode(value) : Uint8Array.from(value)
@@ -114,17 +114,17 @@ describe('names of tokens', () => {
     assert.equal(names.idOf({ text: 'x' }), 6)
   })
 
-  it('fit none where several ids may be shown alike', () => {
+  it('match no id when several ids are displayed alike', () => {
     for (const text of [' ', '\uFFFD', '', 'y']) assert.equal(names.idOf({ text }), undefined, text)
   })
 
-  it('are refused where the server numbers tokens otherwise', () =>
+  it('are refused if the server numbers tokens differently', () =>
     assert.throws(
       () => names.idOf({ id: 6, bytes: [0x79] }),
       /id 6 is "x" for the proxy and "y" for the remote/
     ))
 
-  it('make text of ids, but of no cut characters', () => {
+  it('turn ids into text, but not partial characters', () => {
     assert.equal(names.textOf([1, 2, 6]), ' the x')
     assert.equal(names.textOf([6, 4]), undefined)
   })

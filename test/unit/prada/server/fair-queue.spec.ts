@@ -5,7 +5,7 @@ import { ServiceError } from '../../../../src/prada/server/service-error.ts'
 
 const never = new AbortController().signal
 
-/** Work that ends when it is told to. */
+/** Work that ends on demand. */
 function openWork(): { run: () => Promise<void>; end: () => void } {
   let end = (): void => undefined
   const done = new Promise<void>((resolve) => {
@@ -14,9 +14,9 @@ function openWork(): { run: () => Promise<void>; end: () => void } {
   return { run: () => done, end }
 }
 
-describe('the fair queue with several places', () => {
+describe('the fair queue with several slots', () => {
   const ROOM = { waiting: 10, waitingPerClient: 5 }
-  /** Starts work that notes its name when its turn comes. */
+  /** Starts work that records its name when its turn comes. */
   const note = (queue: FairQueue, order: string[], client: string, name: string, signal = never) => {
     const work = openWork()
     const done = queue.run(client, signal, () => {
@@ -26,7 +26,7 @@ describe('the fair queue with several places', () => {
     return { ...work, done }
   }
 
-  it('gives the next turn to the client that had its last one longest ago', async () => {
+  it('gives the next turn to the client that has waited longest since its last one', async () => {
     const queue = createFairQueue(ROOM)
     const order: string[] = []
     const works = [
@@ -40,7 +40,7 @@ describe('the fair queue with several places', () => {
     assert.deepEqual(order, ['a1', 'b1', 'a2', 'a3'])
   })
 
-  it('runs as many at a time as there are places, and no more of one client than it may', async () => {
+  it('runs as many requests as there are slots, limited per client', async () => {
     const queue = createFairQueue({ ...ROOM, atOnce: 3, atOncePerClient: 2 })
     const order: string[] = []
     const [a1, , a3] = ['a1', 'a2', 'a3', 'a4'].map((name) => note(queue, order, 'a', name))
@@ -60,7 +60,7 @@ describe('the fair queue with several places', () => {
     assert.deepEqual([order.at(-1), queue.length, queue.waiting], ['a4', 2, 0])
   })
 
-  it('refuses what would wait too long, and forgets who leaves', async () => {
+  it('refuses requests beyond its bound, and forgets clients that leave', async () => {
     const queue = createFairQueue({ waiting: 2, waitingPerClient: 1 })
     const order: string[] = []
     const first = note(queue, order, 'a', 'a1')

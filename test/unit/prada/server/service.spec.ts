@@ -43,8 +43,8 @@ function faultIs(fault: ServiceFault): (error: unknown) => boolean {
   }
 }
 
-describe('logits service', () => {
-  it('answers the same request twice in the same way, and goes back where it is told to', async () => {
+describe('the logits service', () => {
+  it('answers a repeated request identically, and rewinds on request', async () => {
     const service = serviceOf(model())
     const { session } = service.open('a', SIZE)
     const first = await answerOf(service, 'a', request(session))
@@ -63,7 +63,7 @@ describe('logits service', () => {
     assert.ok(last?.kind === 'part' && last.part.ids.includes(7) && last.part.ids.includes(9))
   })
 
-  it('refuses what it does not tell, and what is no request', async () => {
+  it('refuses unsupported and malformed requests', async () => {
     const service = serviceOf(model(), { rows: false, topKMax: 5, wantedMax: 2, tokensPerRequest: 50 })
     const { session } = service.open('a', SIZE)
     const refused: [Partial<VerifyRequest>, ServiceFault][] = [
@@ -92,7 +92,7 @@ describe('logits service', () => {
     await answerOf(service, 'a', request(session))
   })
 
-  it('keeps clients apart', async () => {
+  it('keeps the sessions of clients apart', async () => {
     const service = serviceOf(model())
     const { session } = service.open('a', SIZE)
     await assert.rejects(answerOf(service, 'b', request(session)), faultIs('unknown-session'))
@@ -100,7 +100,7 @@ describe('logits service', () => {
     await answerOf(service, 'a', request(session))
   })
 
-  it('forgets sessions that nobody uses, and has room again', async () => {
+  it('forgets unused sessions, and then has room again', async () => {
     let time = 0
     const service = serviceOf(model(), { sessions: 2, sessionsPerClient: 1, expiryMs: 1_000 }, () => time)
     const { session } = service.open('a', SIZE)
@@ -122,7 +122,7 @@ describe('logits service', () => {
     assert.equal(service.load.sessions, 0)
   })
 
-  it('bounds the tokens of all caches, and the positions a client is told of in a minute', async () => {
+  it('bounds cached tokens, and positions per client and minute', async () => {
     let time = 0
     const service = serviceOf(model(), { cachedTokens: 10, positionsPerMinute: 60 }, () => time)
     const { session } = service.open('a', SIZE)
@@ -143,7 +143,7 @@ describe('logits service', () => {
     await answerOf(service, 'a', all)
   })
 
-  it('ends what a client does not want any more: a later request takes its place', async () => {
+  it('aborts a request that is superseded by a later one of its client', async () => {
     const gate = gatedModel()
     const service = serviceOf(gate.model)
     const { session } = service.open('a', SIZE)
@@ -157,7 +157,7 @@ describe('logits service', () => {
     assert.equal(service.load.requests, 0)
   })
 
-  it('frees the place of a client that hangs up while it waits or is computed for', async () => {
+  it('frees the slot of a client that hangs up while queued or being served', async () => {
     const gate = gatedModel()
     const service = serviceOf(gate.model)
     const controllers = ['a', 'b', 'c'].map(() => new AbortController())
@@ -179,15 +179,15 @@ describe('logits service', () => {
     assert.equal(service.load.requests, 0)
   })
 
-  it('tells of a model that gives no numbers', async () => {
+  it('reports a model that gives no finite logits', async () => {
     const service = serviceOf(tableModel(() => new Float32Array(SIZE).fill(Number.NaN), SIZE))
     const { session } = service.open('a', SIZE)
     await assert.rejects(answerOf(service, 'a', request(session)), /logit of id 0 is NaN/)
   })
 })
 
-describe('fair queue', () => {
-  it('lets clients take turns, and refuses what is too much', async () => {
+describe('the fair queue', () => {
+  it('takes turns between clients, and refuses requests beyond its bound', async () => {
     const queue = createFairQueue({ waiting: 5, waitingPerClient: 4 })
     const order: string[] = []
     let release = (): void => undefined
@@ -208,7 +208,7 @@ describe('fair queue', () => {
   })
 })
 
-/** A model that computes nothing before it is let. */
+/** A model that computes nothing until it is released. */
 function gatedModel() {
   const plain = model()
   let open = (): void => undefined

@@ -45,9 +45,9 @@ async function tokensOf(
   return { ids, statistics: text.statistics }
 }
 
-describe('a text of the combined distribution', () => {
+describe('a text sampled from the combined distribution', () => {
   for (const [name, draw] of Object.entries(SETTINGS))
-    it(`${name}: is the naive one, with every drafter, draft length and top k`, async () => {
+    it(`${name}: equals naive sampling, with every drafter, draft length and top k`, async () => {
       const seen = { uncertain: 0, accepted: 0 }
       const made = await components(1)
       const request = { ids: [3, 1], maxTokens: TOKENS, seed: 77, ...draw }
@@ -78,7 +78,7 @@ describe('a text of the combined distribution', () => {
     'no ids by number': { wantedMax: 0 }
   }
   for (const [name, limits] of Object.entries(served))
-    it(`is the naive one with a remote that reports ${name}`, async () => {
+    it(`equals naive sampling with a remote that reports ${name}`, async () => {
       const whole = await components(5)
       const made = await components(5, limits)
       for (const draw of Object.values(SETTINGS)) {
@@ -93,7 +93,7 @@ describe('a text of the combined distribution', () => {
       }
     })
 
-  it('is the naive one at every strength, in float32, with bias and penalties', async () => {
+  it('equals naive sampling at every strength, in float32, with bias and penalties', async () => {
     const made = await components(9)
     const request = {
       ids: [7],
@@ -119,7 +119,7 @@ describe('a text of the combined distribution', () => {
     assert.ok(texts.size >= 3)
   })
 
-  it('costs fewer trips with drafts, and drafts of a proxy that is the remote are all accepted', async () => {
+  it('needs fewer round trips with drafts, all of which are accepted if the proxy is the remote', async () => {
     const remote = randomTable(3, SIZE, 2)
     const same = tableModel(remote, SIZE)
     const made = {
@@ -132,7 +132,7 @@ describe('a text of the combined distribution', () => {
     assert.deepEqual([statistics.trips, statistics.accepted, statistics.judged], [6, 30, 30])
   })
 
-  it('ends at a stop token, at the end of the context, and when it is left', async () => {
+  it('ends at a stop token, at the end of the context, and when the client leaves', async () => {
     const made = await components(2)
     const request = { ids: [3, 1], maxTokens: TOKENS, seed: 153, temperature: 1 }
     const truth = await naiveTokens(made, { alpha: 1, precision: 'float16' }, request)
@@ -149,7 +149,7 @@ describe('a text of the combined distribution', () => {
     assert.equal((await text.tokens.next()).done, true)
   })
 
-  it('asks for no id by number where none is wanted, and leaves no noise where it is not shared', async () => {
+  it('requests no ids by number when none are wanted, and shares no noise unless set to', async () => {
     const request = { ids: [3, 1], maxTokens: TOKENS, seed: 77, temperature: 1 }
     for (const rows of [true, false]) {
       const made = await components(1, { rows, topKMax: SIZE + 5 })
@@ -181,7 +181,7 @@ describe('a text of the combined distribution', () => {
     }
   })
 
-  it('gives intervals of log-probabilities, points where rows are whole', async () => {
+  it('gives log-probabilities as intervals, and as points with full rows', async () => {
     const made = await components(4)
     const request = { ids: [1], maxTokens: 10, seed: 8, temperature: 1, logProbabilities: true }
     for (const topK of [4, 'rows'] as const) {
@@ -193,7 +193,7 @@ describe('a text of the combined distribution', () => {
     }
   })
 
-  it('aborts in mid-text', async () => {
+  it('can be aborted in the middle', async () => {
     const made = await components(4)
     const controller = new AbortController()
     const request = { ids: [1], maxTokens: 1_000, seed: 8, temperature: 1, signal: controller.signal }

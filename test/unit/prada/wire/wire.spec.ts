@@ -85,13 +85,13 @@ const requests: fc.Arbitrary<VerifyRequest> = fc
     ...(draft && { draft: noise && sameNoise ? asNoise(draft, noise) : draft })
   }))
 
-/** A draft that is drawn with the noise of the device's draws, as sessions ask for it. */
+/** A draft drawn with the noise of the client's draws, as sessions request it. */
 function asNoise(draft: RemoteDraft, { seed, stream, temperature }: SharedNoise): RemoteDraft {
   return { ...draft, settings: { ...draft.settings, temperature }, seed, stream }
 }
 
 describe('a request on the wire', () => {
-  it('is read as it was written', () => {
+  it('round-trips', () => {
     fc.assert(
       fc.property(requests, (request) => {
         assert.deepEqual(decodeVerifyRequest(encodeVerifyRequest(request), LIMITS), request)
@@ -99,7 +99,7 @@ describe('a request on the wire', () => {
     )
   })
 
-  it('that was damaged is refused or is another request, and no other error comes of it', () => {
+  it('is refused or is another request when damaged, without any other error', () => {
     fc.assert(
       fc.property(requests, fc.nat(), fc.nat(255), fc.nat(), (request, place, value, cut) => {
         const bytes = encodeVerifyRequest(request)
@@ -115,7 +115,7 @@ describe('a request on the wire', () => {
     )
   })
 
-  it('of random bytes is refused', () => {
+  it('is refused as random bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
         expectWireErrorOnly(() => decodeVerifyRequest(bytes, LIMITS))
@@ -194,7 +194,7 @@ function inOrder(record: PositionRecord): PositionRecord {
 }
 
 describe('an answer on the wire', () => {
-  it('is read as it was written, in whatever chunks it comes', () => {
+  it('is decoded from chunks of any size', () => {
     fc.assert(
       fc.property(fc.nat(2 ** 31), precisions, fc.integer({ min: 1, max: 50 }), (seed, precision, size) => {
         const { expected, records, bytes } = randomAnswer(seed, precision)
@@ -209,7 +209,7 @@ describe('an answer on the wire', () => {
     )
   })
 
-  it('that is cut off is refused at its end', () => {
+  it('is refused at its end when truncated', () => {
     fc.assert(
       fc.property(fc.nat(2 ** 31), precisions, fc.nat(), (seed, precision, cut) => {
         const { expected, bytes } = randomAnswer(seed, precision)
@@ -220,7 +220,7 @@ describe('an answer on the wire', () => {
     )
   })
 
-  it('that was damaged is refused, or has values that a remote could have sent', () => {
+  it('is refused, or has values that a remote could have sent, when damaged', () => {
     fc.assert(
       fc.property(fc.nat(2 ** 31), precisions, fc.nat(), fc.nat(255), (seed, precision, place, value) => {
         const { expected, bytes } = randomAnswer(seed, precision)
@@ -239,7 +239,7 @@ describe('an answer on the wire', () => {
     )
   })
 
-  it('of random bytes is refused', () => {
+  it('is refused as random bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 400 }), fc.nat(1_000), (bytes, seed) => {
         const { expected } = randomAnswer(seed, 'float16')
@@ -280,7 +280,7 @@ describe('an answer on the wire', () => {
     reader.end()
     return records
   }
-  it('is taken when it does not lie', () => {
+  it('is accepted when it is consistent', () => {
     assert.deepEqual(read(encodeRecord({ kind: 'part', part: good }, expected, [4])), [
       { kind: 'part', part: good }
     ])
@@ -296,7 +296,7 @@ describe('an answer on the wire', () => {
     'an asked id above the top': { values: [0, -1, -0.5] }
   }
   for (const [name, lie] of Object.entries(unwritable))
-    it(`cannot be written with ${name}`, () => {
+    it(`cannot be encoded with ${name}`, () => {
       const part = { ...good, ...lie }
       assert.throws(() => encodeRecord({ kind: 'part', part }, expected, [4]), RangeError)
     })
@@ -308,7 +308,7 @@ describe('an answer on the wire', () => {
       assert.throws(() => reader.push(new Uint8Array([...header, ...bytes])), /log-probability is/)
     }
   })
-  it('leaves out the ids that the device has, and is shorter for it', () => {
+  it('omits the ids that the client knows, and is shorter for it', () => {
     const row = remoteRow(randomLogits(createSeededRandom(5), 200, 3), 200, 'float16')
     const asking = { ...expected, vocabularySize: 200, precision: 'float16', positions: [[]] } as const
     const all = partialRow(row, { topK: 64 })
@@ -324,7 +324,7 @@ describe('an answer on the wire', () => {
     const [read] = reader.push(new Uint8Array([...header, ...short]))
     assert.deepEqual(read, { kind: 'part', part: rest })
   })
-  it('is refused with another k, another place, and more than was asked for', () => {
+  it('is refused with another k, another position, or more records than requested', () => {
     const other = { ...expected, topK: 3 }
     assert.throws(() => read(encodeRecord({ kind: 'part', part: good }, other, [4])), /2 were asked for/)
     const reaching = { ...expected, drawn: 0, reach: { perRank: 1, most: 2 } }

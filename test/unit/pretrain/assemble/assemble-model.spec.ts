@@ -47,7 +47,7 @@ describe('pretrain/assemble-model', () => {
       smaller: SMALLER,
       out: join(work, 'out')
     }
-    // The smaller model's own weights stand for trained ones.
+    // The smaller model's own weights serve as trained ones.
     mkdirSync(parts.trained)
     for (const name of ['config.json', 'model.safetensors'])
       cpSync(join(SMALLER, name), join(parts.trained, name))
@@ -84,7 +84,7 @@ describe('pretrain/assemble-model', () => {
     )
   }
 
-  it('makes a folder that Loam loads, with the smaller model’s tokenizer byte for byte', () => {
+  it('writes a folder that Loam loads, with the tokenizer of the smaller model byte for byte', () => {
     assembleModel(parts)
     for (const name of ['tokenizer.json', 'tokenizer_config.json', 'generation_config.json'])
       assert.deepEqual(readFileSync(join(parts.out, name)), readFileSync(join(SMALLER, name)))

@@ -8,7 +8,7 @@ describe('pretrain/corpus-groups', () => {
     maxLength: 12
   })
 
-  it('holds out whole sections, as few as reach the characters asked for', () => {
+  it('holds out whole sections, as few as reach the requested number of characters', () => {
     fc.assert(
       fc.property(sections, fc.integer({ min: 0, max: 400 }), (lengths, characters) => {
         const documents = lengths.flatMap((pieces, section) =>

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { encodeTokens } from '../../../../pretrain/corpus/token-files.ts'
 
 describe('pretrain/token-files', () => {
-  it('lets a reader part the documents again by their first id', () => {
+  it('separates documents by their first id', () => {
     const documents = fc.array(fc.array(fc.integer({ min: 1, max: 0xffff }), { maxLength: 9 }), {
       maxLength: 6
     })
@@ -22,7 +22,7 @@ describe('pretrain/token-files', () => {
     )
   })
 
-  it('refuses a document that does not begin with the id, or holds it again', () => {
+  it('refuses a document that does not start with the id, or contains it again', () => {
     assert.throws(() => encodeTokens([[5, 6]], 0), /token 0 of a document is 5/)
     assert.throws(() => encodeTokens([[0, 6, 0]], 0), /token 2 of a document is 0/)
   })

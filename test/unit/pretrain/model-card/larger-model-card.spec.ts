@@ -68,7 +68,7 @@ describe('pretrain/larger-model-card', () => {
       { beginning: 'Once', continuation: ' upon a <time>' }
     ])
 
-  it('sets the losses of both models side by side', () => {
+  it('shows the losses of both models side by side', () => {
     const card = write()
     assert.match(card, /^# large$/m)
     assert.match(card, /\*\*0\.750 nats per token\*\* under `small`/)
@@ -76,7 +76,7 @@ describe('pretrain/larger-model-card', () => {
     assert.match(card, /^\| opticks \| 3\.250 \| 2\.500 \| 1\.250 \|$/m)
   })
 
-  it('says that a model is not better where it is not', () => {
+  it('says so when the model is not better', () => {
     const card = largerModelCard(facts, record, measured('large', 3.5), measured('small', 3.25), [])
     assert.match(card, /\*\*0\.250 nats per token\*\* above `small`/)
   })
@@ -88,7 +88,7 @@ describe('pretrain/larger-model-card', () => {
     )
   })
 
-  it('tells one run in a sentence, several by number, with what was moved and averaged', () => {
+  it('describes one run in a sentence, several by number, with what was moved and averaged', () => {
     assert.match(write(), /^200 steps, learning rate 0\.0003 after 10 of warm-up, then constant to step 50,/m)
     const earlier = [
       {
@@ -107,7 +107,7 @@ describe('pretrain/larger-model-card', () => {
     assert.match(card, /11 minutes/)
   })
 
-  it('quotes samples without letting them mark up the page', () => {
+  it('escapes markup in quoted samples', () => {
     assert.match(write(), /^> \*\*Once\*\* upon a \\<time\\>$/m)
   })
 

@@ -38,14 +38,14 @@ describe('pretrain/kneser-ney', () => {
     near(model.probability(1, 1), ((0.6 * 2) / 2) * continuation[1]!)
   })
 
-  it('prefers, after an unknown token, what follows many tokens to what follows one token often', () => {
+  it('prefers, after an unknown token, one that follows many tokens to one that follows one token often', () => {
     const varied = [1, 2, 3, 4].flatMap((previous) => [previous, 5])
     const sticky = Array.from({ length: 20 }, () => [4, 6]).flat()
     const model = kneserNeyBigram([varied, sticky], VOCABULARY)
     assert.ok(model.probability(0, 5) > model.probability(0, 6))
   })
 
-  it('scores every token but a sequence’s first', () => {
+  it('scores every token but the first of a sequence', () => {
     const uniform = { probability: () => 1 / 8 }
     assert.deepEqual(meanNats(uniform, [[0, 1, 2], [3], [4, 5]]), { nats: Math.log(8), tokens: 3 })
   })

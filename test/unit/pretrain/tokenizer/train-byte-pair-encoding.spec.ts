@@ -25,7 +25,7 @@ describe('pretrain/train-byte-pair-encoding', () => {
     assert.equal(BYTE_CHARACTERS[0x41], 'A')
   })
 
-  it('joins the most frequent pair first, the lower numbers among equals', () => {
+  it('merges the most frequent pair first, and the lowest ids among ties', () => {
     const { merges, pieces } = trainBytePairEncoding(['abab abab', 'cd'], 260)
     // "ab" stands four times, then "abab" twice; " abab" and "cd" once each, and the space's byte is the lowest.
     assert.deepEqual(merges, [
@@ -37,7 +37,7 @@ describe('pretrain/train-byte-pair-encoding', () => {
     assert.deepEqual(pieces.slice(256), ['ab', 'abab', 'Ġabab', 'cd'])
   })
 
-  it('agrees with a trainer that counts everything again for each merge', () => {
+  it('agrees with a trainer that recounts everything for each merge', () => {
     fc.assert(
       fc.property(
         fc.array(fc.string({ unit: fc.constantFrom('a', 'b', 'c', ' '), maxLength: 30 }), { maxLength: 6 }),
@@ -48,7 +48,7 @@ describe('pretrain/train-byte-pair-encoding', () => {
     )
   })
 
-  it('gives the library a tokenizer that loses nothing', () => {
+  it('produces a tokenizer for the library that loses nothing', () => {
     const text = fc.oneof(
       fc.string({ unit: 'grapheme' }),
       fc.string({ unit: 'binary' }),
@@ -65,7 +65,7 @@ describe('pretrain/train-byte-pair-encoding', () => {
     )
   })
 
-  it('compresses text like that it was trained on', () => {
+  it('compresses text like its training text', () => {
     const ids = encode(speeches[0]!)
     assert.ok(
       ids.length < 0.55 * speeches[0]!.length,
@@ -73,20 +73,20 @@ describe('pretrain/train-byte-pair-encoding', () => {
     )
   })
 
-  it('reads the document separator as one special token', () => {
+  it('encodes the document separator as one special token', () => {
     assert.deepEqual(encode(END_OF_TEXT), [END_OF_TEXT_ID])
     assert.equal(library.token_to_id(END_OF_TEXT), END_OF_TEXT_ID)
   })
 
-  it('has the library put the separator before a text, where special tokens are asked for', () => {
+  it('adds the separator before a text when special tokens are requested', () => {
     assert.deepEqual(library.encode('war').ids, [END_OF_TEXT_ID, ...encode('war')])
   })
 
-  it('gives the same merges for the same texts', () => {
+  it('is deterministic', () => {
     assert.deepEqual(trainBytePairEncoding(speeches, 511), encoding)
   })
 
-  it('refuses fewer pieces than bytes', () => {
+  it('refuses a vocabulary smaller than the bytes', () => {
     assert.throws(() => trainBytePairEncoding([], 255), /255 pieces/)
   })
 })

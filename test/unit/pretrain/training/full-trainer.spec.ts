@@ -26,7 +26,7 @@ function rows({ sequenceLength, ...batch }: TrainingBatch, from: number, to: num
 }
 
 describe('full trainer', () => {
-  it('learns a batch by heart', async () => {
+  it('memorises a batch', async () => {
     const trainer = await create(4)
     const batch = randomBatch(TINY_CONFIG, 4, 8, 1)
     const first = await trainer.step(batch, 1e-2)
@@ -37,7 +37,7 @@ describe('full trainer', () => {
     await trainer.dispose()
   })
 
-  it('goes on from a saved state with the same bits', async () => {
+  it('continues from a saved state with the same bits', async () => {
     const batches = Array.from({ length: 6 }, (_, seed) => randomBatch(TINY_CONFIG, 2, 8, seed))
     const straight = await create(2)
     let saved: ReturnType<FullTrainer['state']> | undefined

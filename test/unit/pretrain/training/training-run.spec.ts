@@ -26,7 +26,7 @@ function smallRecipe(steps: number): Recipe {
   return { ...recipe, config: { ...recipe.config, ...small } }
 }
 
-/** Counting up and down: easy to learn, so that the loss must fall. */
+/** Counting up and down: easy to learn, so that the loss must decrease. */
 const corpus = Array.from({ length: 8 }, (_, row) =>
   Array.from({ length: 40 }, (_, index) => 1 + ((row + index) % 20))
 )
@@ -73,14 +73,14 @@ describe('pretrain/training-run', () => {
       seen.flatMap(({ step, heldOutLoss }) => (heldOutLoss === undefined ? [] : [step])),
       [10, 20, 30, 40, 50]
     )
-    // ln 32 = 3.47 at the start; what follows a document's start stays a guess.
+    // ln 32 = 3.47 at the start; the first token of a document remains a guess.
     assert.ok(
       seen[0]!.loss > 3 && outcome.heldOutLosses.at(-1)!.nats < 1.8,
       `${seen[0]!.loss} to ${outcome.heldOutLosses.at(-1)?.nats}`
     )
   })
 
-  it('reaches the same bits when it is stopped and resumed', async () => {
+  it('ends with the same bits when stopped and resumed', async () => {
     const recipe = smallRecipe(20)
     const whole = await train(recipe)
     rmSync(work, { recursive: true })
@@ -96,7 +96,7 @@ describe('pretrain/training-run', () => {
     )
   })
 
-  it('ends a run early by a cooldown, to the bits of a run that was planned so', async () => {
+  it('ends a run early with a cooldown, with the bits of a run that was planned so', async () => {
     const early = { ...smallRecipe(20), steps: 14, cooldownSteps: 5 }
     const planned = await train(early)
     rmSync(work, { recursive: true })
@@ -112,7 +112,7 @@ describe('pretrain/training-run', () => {
     assert.throws(() => loadCheckpoint(work, early), /belongs to another recipe/)
   })
 
-  it('falls to the final share in a straight line at the end', () => {
+  it('decreases linearly to the final share', () => {
     const recipe = { ...smallRecipe(100), steps: 60, cooldownSteps: 20 }
     assert.equal(recipeLearningRate(recipe, 40), recipeLearningRate(smallRecipe(100), 40))
     const last = recipeLearningRate(recipe, 59)

@@ -23,7 +23,7 @@ describe('the base model in a charter', () => {
       (left, right) => (left.path < right.path ? -1 : 1)
     )
 
-  it('names known files only, and none outside of a folder', () => {
+  it('names known files only, and none outside the folder', () => {
     for (const name of ['special_tokens_map.json', 'chat_template.jinja', 'model-00001-of-00002.safetensors'])
       assert(checked(withFile(name)))
     for (const name of [
@@ -45,7 +45,7 @@ describe('the base model in a charter', () => {
     }
   })
 
-  it('names each once, in order, with sizes that such files can have', () => {
+  it('names each file once, in order, within the size limit of its kind', () => {
     const { files } = charter.base
     assert.throws(() => checked(files.toReversed()), /sorted by name/)
     assert.throws(() => checked([files[0]!, ...files]), /sorted by name/)
@@ -64,7 +64,7 @@ describe('the base model in a charter', () => {
     assert(checked([files[0]!, ...weights.slice(0, 200), ...files.slice(2)]))
   })
 
-  it('lacks nothing that a model is loaded from', () => {
+  it('needs every file that a model is loaded from', () => {
     for (const { path } of charter.base.files)
       assert.throws(() => checked(charter.base.files.filter((file) => file.path !== path)), /lack/)
   })
@@ -76,7 +76,7 @@ describe('the base model in a charter', () => {
     assert.equal(new Set(digests).size, digests.length)
   })
 
-  it('has modules whose file has exactly the length that is computed, and a list that fits into a block', () => {
+  it('has modules whose file has exactly the computed length, and a list that fits into a block', () => {
     const modules = [
       { module: 'model.layers.10.mlp.up_proj', inFeatures: 3, outFeatures: 5 },
       { module: 'model.layers.2.mlp.up_proj', inFeatures: 1, outFeatures: 1 }

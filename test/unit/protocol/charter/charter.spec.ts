@@ -40,7 +40,7 @@ function fileOf(value: unknown): Uint8Array {
 describe('a charter', function () {
   this.timeout(60_000)
 
-  it('comes back from its file as it was, with its signers', () => {
+  it('round-trips, with its signers', () => {
     const read = decodeCharter(file, verifyEd25519)
     assert.deepEqual(read.charter, charter)
     assert.deepEqual(read.id, charterId(charter))
@@ -50,7 +50,7 @@ describe('a charter', function () {
     )
   })
 
-  it('has the CID that any IPLD tool computes, regardless of its signer', async () => {
+  it('has the CID that any IPLD tool computes, whoever signed it', async () => {
     const cid = CID.createV1(dagCbor.code, await sha256.digest(dagCbor.encode(charter)))
     assert.equal(consortiumCid(charterId(charter)), cid.toString())
     assert.deepEqual(
@@ -59,7 +59,7 @@ describe('a charter', function () {
     )
   })
 
-  it('may fix what members count: the same for all, or by member', () => {
+  it('may fix the weights of members: equal, or by member', () => {
     const [first, second] = signers.map(({ peer }) => peer) as [Uint8Array, Uint8Array]
     const stranger = createSigner(new Uint8Array(32).fill(9)).peer
     const accepted: Charter['weights'][] = [
@@ -109,7 +109,7 @@ describe('a charter', function () {
     }
   })
 
-  it('is refused cut short, longer or as random bytes, always as malformed', () => {
+  it('is refused as malformed when truncated, extended or random', () => {
     for (let length = 0; length < file.length; length += 7)
       assert.throws(() => decodeCharter(file.subarray(0, length), verifyEd25519), MalformedError)
     assert.throws(() => decodeCharter(Uint8Array.from([...file, 0]), verifyEd25519), MalformedError)
@@ -156,7 +156,7 @@ describe('a charter', function () {
     }
   })
 
-  it('refuses members that are unsorted, there twice, or hold a key of small order', () => {
+  it('refuses members that are unsorted, repeated, or have a key of small order', () => {
     const [first, second, third, fourth] = charter.members as [Member, Member, Member, Member]
     const small = [
       '0100000000000000000000000000000000000000000000000000000000000000',
@@ -170,7 +170,7 @@ describe('a charter', function () {
       assert.throws(() => checkCharter({ ...charter, members: [member] }), /key of small order/)
   })
 
-  it('clips to the median, or leaves the field out', () => {
+  it('clips to the median, or omits the field', () => {
     const { clip: _, ...plain } = charter
     assert.equal(checkCharter(plain).clip, undefined)
     const clipped = checkCharter({ ...plain, clip: 'median' })
@@ -179,7 +179,7 @@ describe('a charter', function () {
     assert.throws(() => checkCharter({ ...plain, clip: 'none' } as unknown as Charter), /clip/)
   })
 
-  it('refuses numbers that could make the size of a manifest inexact, and values that DAG-CBOR cannot encode', () => {
+  it('refuses numbers that make manifest sizes inexact, and values that DAG-CBOR cannot encode', () => {
     const [module] = charter.base.modules
     const wide = { ...charter.base, modules: [{ ...module!, inFeatures: 2 ** 52 }] }
     assert.throws(() => checkCharter({ ...charter, rank: { min: 1, max: 2 ** 50 } }), MalformedError)
@@ -195,7 +195,7 @@ describe('a charter', function () {
     assert.throws(() => checkCharter({ ...charter, minShards: 5 }), /larger than the number of members/)
   })
 
-  it('needs the signature of a member, and takes one of each', () => {
+  it('needs the signature of a member, and accepts one of each', () => {
     const stranger = createSigner(new Uint8Array(32).fill(9))
     assert.throws(() => encodeCharter(charter, []), MalformedError)
     assert.throws(() => encodeCharter(charter, [stranger]), /not a member/)

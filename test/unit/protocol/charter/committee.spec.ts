@@ -16,7 +16,7 @@ const terms = (size: number, assumedFaulty: number, epsilon = 1e-3, rounds = 100
 })
 
 describe('rule 13, the committee of a charter', () => {
-  it('computes the probability of a bad committee: small cases counted by hand', () => {
+  it('computes the probability of a bad committee, as counted by hand in small cases', () => {
     // 4 of 10, 3 faulty: more than one faulty in 4. C(3,2)C(7,2) + C(3,3)C(7,1) = 63 + 7 of C(10,4) = 210.
     assert.ok(Math.abs(committeeFailure(10, terms(4, 0.3)) - 70 / 210) < 1e-12)
     assert.equal(committeeFailure(10, terms(10, 0.3)), 0)

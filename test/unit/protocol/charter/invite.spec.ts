@@ -18,7 +18,7 @@ const terms = {
 const bytes = encodeInvite(terms, signers[1]!)
 
 describe('an invite', () => {
-  it('tells what its member signed, with the charter in it', () => {
+  it('contains what its member signed, with the charter', () => {
     const {
       signedCharter,
       signature: _signature,
@@ -29,7 +29,7 @@ describe('an invite', () => {
     assert.deepEqual(signedCharter.id, signed.id)
   })
 
-  it('is refused with any byte changed, cut off or added', () => {
+  it('is refused with any byte changed, removed or added', () => {
     for (let at = 0; at < bytes.length; at += 7) {
       const changed = Uint8Array.from(bytes)
       changed[at]! ^= 1
@@ -41,14 +41,14 @@ describe('an invite', () => {
     })
   })
 
-  it('is refused before the first round where a stranger to the charter signed it', () => {
+  it('is refused before the first round when signed by a stranger to the charter', () => {
     const first = { ...terms, round: 0 }
     assert.equal(decodeInvite(encodeInvite(first, signers[2]!), verifyEd25519).round, 0)
     assert.throws(() => decodeInvite(encodeInvite(first, signerOf('outsider')), verifyEd25519), {
       name: 'MalformedError',
       message: /not one of the charter's members/
     })
-    // Later a member may have joined that the charter does not know.
+    // Later a member may have joined that is not in the charter.
     assert.equal(decodeInvite(encodeInvite(terms, signerOf('outsider')), verifyEd25519).round, 3)
   })
 

@@ -17,7 +17,7 @@ const modules = (count: number, features: number) =>
   }))
 
 describe('the limits of a sealed round (rule 15)', () => {
-  it('know the longest manifest of a charter, as it is really encoded', () => {
+  it('include the exact longest encoding of a manifest', () => {
     const { charter } = simulatedConsortium(4).signed
     const wide = {
       ...charter,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describeResilience, maximumFaulty, quorumSize } from '../../../../src/protocol/charter/quorum.ts'
 
 describe('quorums', () => {
-  it('for every size: the honest alone are one, and any two share an honest member', () => {
+  it('of every size: the honest members form one, and any two share an honest member', () => {
     for (let members = 1; members <= 256; members++) {
       const faulty = maximumFaulty(members)
       const quorum = quorumSize(members)
@@ -18,7 +18,7 @@ describe('quorums', () => {
     }
   })
 
-  it('says which faults a size survives', () => {
+  it('describe which faults a size tolerates', () => {
     assert.match(describeResilience(2), /no crash/)
     assert.match(describeResilience(3), /one crashed member, but no Byzantine one/)
     assert.match(describeResilience(7), /2 Byzantine member\(s\); 5 must agree/)

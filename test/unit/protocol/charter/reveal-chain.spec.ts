@@ -7,7 +7,7 @@ const LENGTH = 20
 describe('a reveal chain', () => {
   const chain = createRevealChain(new Uint8Array(32).fill(3), LENGTH)
 
-  it('is walked from its end to its secret, one preimage at a time, and then used up', () => {
+  it('is revealed from its end to its secret, one preimage at a time, and is then exhausted', () => {
     let anchor = chain.anchor
     for (let step = 0; step < LENGTH; step++) {
       const reveal = chain.before(anchor)!
@@ -19,7 +19,7 @@ describe('a reveal chain', () => {
     assert.equal(chain.before(anchor), undefined)
   })
 
-  it('has no reveal for an anchor that is not on it, and none of another length', () => {
+  it('has no reveal for an anchor that is not on it, nor for one of another length', () => {
     assert.equal(chain.before(new Uint8Array(32)), undefined)
     assert.ok(!isNextReveal(chain.anchor, chain.anchor))
     assert.ok(!isNextReveal(chain.anchor, new Uint8Array(31)))

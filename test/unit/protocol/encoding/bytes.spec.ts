@@ -7,7 +7,7 @@ const sized = fc
   .chain((size) => fc.tuple(fc.constant(size), fc.uniqueArray(fc.nat(size - 1))))
 
 describe('bitmaps', () => {
-  it('give back the bits that were set, ascending, in as few bytes as hold them', () => {
+  it('return the bits that were set, ascending, in as few bytes as possible', () => {
     fc.assert(
       fc.property(sized, ([size, set]) => {
         const bitmap = bitmapOf(size, set)
@@ -22,7 +22,7 @@ describe('bitmaps', () => {
     )
   })
 
-  it('hold bit i in bit (i mod 8) of byte ⌊i/8⌋, as on the wire', () => {
+  it('store bit i in bit (i mod 8) of byte ⌊i/8⌋, as on the wire', () => {
     assert.deepEqual([...bitmapOf(12, [0, 3, 9])], [0b1001, 0b10])
   })
 })

@@ -10,8 +10,8 @@ import {
 const signer = createSigner(new Uint8Array(32).fill(5))
 const message = new TextEncoder().encode('a message')
 
-describe('the one verifier (rule 18)', () => {
-  it('takes a signature of RFC 8032 and signs the same bytes each time', () => {
+describe('signature verification (rule 18)', () => {
+  it('accepts a signature of RFC 8032, and signing is deterministic', () => {
     const seed = Buffer.from('9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60', 'hex')
     const known = createSigner(seed)
     assert.equal(
@@ -26,7 +26,7 @@ describe('the one verifier (rule 18)', () => {
     assert.ok(verifyEd25519(signer.peer, message, signer.sign(message)))
   })
 
-  it('refuses every flipped bit of the signature and other messages', () => {
+  it('refuses every flipped bit of the signature, and other messages', () => {
     const signature = signer.sign(message)
     for (let bit = 0; bit < 512; bit++) {
       const changed = Uint8Array.from(signature)
@@ -36,7 +36,7 @@ describe('the one verifier (rule 18)', () => {
     assert.ok(!verifyEd25519(signer.peer, message.subarray(1), signature))
   })
 
-  it('refuses s + L, which is the same signature to a careless verifier', () => {
+  it('refuses s + L, which a careless verifier would accept', () => {
     const L = 2n ** 252n + 27742317777372353535851937790883648493n
     const signature = signer.sign(message)
     let s = 0n

@@ -24,7 +24,7 @@ function seal(model: string, members: readonly number[]): Seal {
 }
 
 describe('two seals of one round (rule 16)', () => {
-  it('are the same regardless of who signed', () => {
+  it('are equal regardless of who signed', () => {
     assert.ok(isSameSeal(seal('a', [0, 1, 2]), seal('a', [1, 2, 3])))
     assert.deepEqual(signedTwice(table.context, seal('a', [0, 1, 2]), seal('a', [1, 2, 3])), [])
   })
@@ -39,7 +39,7 @@ describe('two seals of one round (rule 16)', () => {
     )
   })
 
-  it('halt a member that gets the second while it still builds the first', () => {
+  it('halt a member that receives the second while it builds the first', () => {
     const seat = table.sit(0)
     for (const made of [seal('a', [0, 1, 2]), seal('b', [1, 2, 3])])
       seat.take({ type: 'sealedRound', sealedRound: { seal: made, cut, manifests: [] } })

@@ -23,7 +23,7 @@ function sealedBy(members: readonly number[]): SealedRound {
 }
 
 describe('ids (rule 6)', () => {
-  it('do not depend on who signed, as every quorum leads to the same next round', () => {
+  it('do not depend on who signed: every quorum leads to the same next round', () => {
     const one = contextAfter(table.context, sealedBy([0, 1, 2]))
     const other = contextAfter(table.context, sealedBy([1, 2, 3]))
     assert.deepEqual(one, other)
@@ -49,7 +49,7 @@ describe('ids (rule 6)', () => {
 })
 
 describe('the seed (rule 12)', () => {
-  it('moves on with every round, a void one too, and the anchors of the stacked authors alone move on', () => {
+  it('changes with every round, even a void one, while only the anchors of stacked authors advance', () => {
     const next = settle(table.context, digests, manifests)
     const empty = settle(table.context, digests, [])
     assert.ok(!equalBytes(next.seed, table.context.seed))
@@ -66,7 +66,7 @@ describe('the seed (rule 12)', () => {
     }
   })
 
-  it('is not moved by anything of a manifest but its reveal', () => {
+  it('depends on nothing of a manifest but its reveal', () => {
     const ground = [table.manifest(0, { samples: 77 }), manifests[1]!]
     const { seed } = settle(table.context, { ...digests, model: digestOf('any'), stack: null }, ground)
     assert.deepEqual(seed, settle(table.context, digests, manifests).seed)

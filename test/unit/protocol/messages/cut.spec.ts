@@ -6,7 +6,7 @@ const table = new ScriptedConsortium(4)
 const manifests = [table.manifest(0), table.manifest(2)]
 
 describe('a cut', () => {
-  it('has one order, whatever the order in which its manifests are found', () => {
+  it('has one order, however its manifests are found', () => {
     const found = [
       { author: 2, id: manifests[1]!.id },
       { author: 0, id: manifests[0]!.id }

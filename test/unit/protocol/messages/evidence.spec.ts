@@ -21,7 +21,7 @@ function convicted(author: number, on = table): Evidence {
 }
 
 describe('rule 10, evidence', () => {
-  it('is two different words in one place, whichever came first, and convicts their author', () => {
+  it('is two different messages in one slot, in any order, and convicts their author', () => {
     const [one, other] = [vote(2, 3, 'a'), vote(2, 3, 'b')]
     const evidence = evidenceOf(one, other)!
     assert.deepEqual(evidence, evidenceOf(other, one))
@@ -31,13 +31,13 @@ describe('rule 10, evidence', () => {
     assert.equal(evidenceOf(one, vote(1, 3, 'b')), undefined)
   })
 
-  it('is small, regardless of what was signed', () => {
+  it('is small, whatever was signed', () => {
     const evidence = evidenceOf(table.manifest(1), table.manifest(1, { samples: 7 }))!
     const message = table.said(0, 'evidence', 1, evidence)
     assert.ok(message.bytes.length < 2048, `${message.bytes.length} bytes`)
   })
 
-  it('is the attestation of another cut in a later attempt; a corrected digest is none', () => {
+  it('includes the attestation of another cut in a later attempt, but not a corrected digest', () => {
     const attest = (attempt: number, cut: string, model: string) =>
       table.said(1, 'attestation', attempt, {
         cut: digestOf(cut),
@@ -58,7 +58,7 @@ describe('rule 10, evidence', () => {
     assert.equal(seat.said('evidence').length, 1)
   })
 
-  it('is gossiped once by every member that sees it, learnt by others, and put into the next fresh cut', () => {
+  it('is gossiped once by every member that sees it, received by others, and put into the next fresh cut', () => {
     const seat = table.sit(table.proposer(0))
     const offender = (table.proposer(0) + 1) % 4
     const manifests = firsts(4).map((author) => table.manifest(author))
@@ -89,7 +89,7 @@ describe('rule 10, evidence', () => {
     )
   })
 
-  it('gives the same cut id with any signatures, and another with other headers', () => {
+  it('does not change the cut id by its signatures, but by its headers', () => {
     const cut = { entries: [], membership: [], evidence: [convicted(1)] }
     const resigned = structuredClone(convicted(1))
     resigned.first.signature[0]! ^= 1
@@ -97,7 +97,7 @@ describe('rule 10, evidence', () => {
     assert.notDeepEqual(cutId(table.context, cut), cutId(table.context, { ...cut, evidence: [convicted(2)] }))
   })
 
-  it('in a cut is sorted, one an offender, at most eight, about members, and signed', () => {
+  it('in a cut is sorted, one per offender, at most eight, about members, and signed', () => {
     const fault = (...evidence: Evidence[]) => cutEvidenceFault(table.context, evidence, verifyIdeal)
     assert.equal(fault(convicted(0), convicted(1)), undefined)
     assert.match(fault(convicted(1), convicted(0))!, /not sorted/)
@@ -133,7 +133,7 @@ describe('rule 10, evidence', () => {
           for (const other of messages) assert.equal(evidenceOf(one, other), undefined)
         const [one, other] = [messages[a % messages.length], messages[b % messages.length]]
         if (one === undefined || other === undefined) return
-        // An accuser has only what was signed, and may change anything in it.
+        // An accuser has only the signed messages, and may change anything in them.
         const changed = structuredClone(other.header)
         changed.payload[bit % 32]! ^= 1 << (bit % 8)
         const pairs = [
@@ -154,7 +154,7 @@ describe('rule 10, evidence', () => {
     )
   })
 
-  it('survives a restart with the own report of it', () => {
+  it('survives a restart, as does its report', () => {
     const seat = table.sit(0)
     seat.hear(vote(1, 0, 'a'), vote(1, 0, 'b'))
     const again = table.sitAgain(0, seat.log)

@@ -19,7 +19,7 @@ const manifest = table.manifest(1)
 const cut = table.cut([manifest])
 const first = table.proposer(0)
 
-/** What the envelope check says of anything that a member signs. */
+/** The verdict of the envelope check on anything that a member signs. */
 function judged<K extends Kind>(
   author: number,
   kind: K,
@@ -43,7 +43,7 @@ function assertVerdict(judgement: Judgement, verdict: Judgement['verdict'], reas
 const vote = { cut: digestOf('cut') }
 
 describe('the envelope check', () => {
-  it('ignores what is of no use, and penalises no sender for it', () => {
+  it('ignores what is useless, without penalising the sender', () => {
     assertVerdict(judged(0, 'prevote', 0, vote, { round: 9 }), 'ignore', /round 9/)
     assertVerdict(judged(0, 'prevote', 0, vote, { parent: digestOf('other') }), 'ignore', /another parent/)
     const stranger = idealSigner(
@@ -53,14 +53,14 @@ describe('the envelope check', () => {
     assertVerdict(judge(context, decodeEnvelope(bytes), verifyIdeal), 'ignore', /not a member/)
   })
 
-  it('keeps what is of the next round for later, if a member signed it', () => {
+  it('keeps messages of the next round for later, if a member signed them', () => {
     const next = { round: 2, parent: digestOf('not known yet') }
     assert.equal(judged(0, 'prevote', 0, vote, next).verdict, 'early')
     const { bytes } = signMessage({ ...context, ...next }, forger(0), 'prevote', 0, vote)
     assertVerdict(judge(context, decodeEnvelope(bytes), verifyIdeal), 'reject', /signature/)
   })
 
-  it('checks what is early as far as that goes without its round, and blames the author', () => {
+  it('checks early messages as far as possible without their round, and blames the author', () => {
     const next = { round: 2, parent: digestOf('not known yet') }
     const said = <K extends Kind>(kind: K, slot: number, body: Body<K>) => judged(1, kind, slot, body, next)
     const ready = { certified: new Uint8Array(1) }
@@ -92,7 +92,7 @@ describe('the envelope check', () => {
     assertVerdict(judge(context, decodeEnvelope(bytes), verifyIdeal), 'reject', /signature/)
   })
 
-  it('charges the author with slots that do not exist', () => {
+  it('blames the author for slots that do not exist', () => {
     assertVerdict(judged(1, 'manifest', 1, manifest.body), 'fault', /slot/)
     assertVerdict(judged(1, 'ready', 1, { certified: new Uint8Array(1) }), 'fault', /slot/)
     assertVerdict(judged(1, 'endorsement', 7, { manifest: manifest.id }), 'fault', /does not train/)
@@ -101,7 +101,7 @@ describe('the envelope check', () => {
     assertVerdict(judged(1, 'attestation', 16, attestation), 'fault', /attempt 17, at most 16/)
   })
 
-  it('blames the author of a manifest or an endorsement of a member that does not train', () => {
+  it('blames the author of a manifest, or of an endorsement of a member, that does not train', () => {
     const few = { ...context, trainers: [0, 2] }
     const said = (kind: 'manifest' | 'endorsement') =>
       kind === 'manifest' ? manifest : table.said(0, 'endorsement', 1, { manifest: manifest.id })
@@ -115,7 +115,7 @@ describe('the envelope check', () => {
     assert.equal(judged(1, 'ready', 0, { certified: Uint8Array.of(0x7f) }).verdict, 'accept')
   })
 
-  it('takes a vote of any view, the largest number too, without harm', () => {
+  it('accepts a vote of any view up to the largest number', () => {
     assert.equal(judged(1, 'prevote', Number.MAX_SAFE_INTEGER, vote).verdict, 'accept')
     assert.throws(() => judged(1, 'prevote', 2 ** 53, vote))
   })
@@ -126,13 +126,13 @@ describe('the envelope check of a proposal', () => {
   const rejects = (body: Body<'proposal'>, reason: RegExp, view = 0) =>
     assertVerdict(judged(table.proposer(view), 'proposal', view, body), 'fault', reason)
 
-  it('comes from the proposer of its view', () => {
+  it('requires the proposer of the view', () => {
     assert.equal(judged(first, 'proposal', 0, fresh).verdict, 'accept')
     assert.equal(judged(first, 'proposal', 7, fresh).verdict, 'accept', 'turns go round')
     assertVerdict(judged((first + 1) % 7, 'proposal', 0, fresh), 'fault', /does not propose/)
   })
 
-  it('has a valid view before its own, and then no readies', () => {
+  it('requires an earlier valid view, and then no readies', () => {
     rejects({ ...fresh, validView: 0, readies: [] }, /in its own view or a later one/)
     rejects({ ...fresh, validView: 0 }, /a repeated cut does not need/, 1)
     assert.equal(
@@ -141,7 +141,7 @@ describe('the envelope check of a proposal', () => {
     )
   })
 
-  it('carries exactly q readies, sorted, each signed by its member', () => {
+  it('requires exactly q readies, sorted, each signed by its member', () => {
     const { readies } = fresh
     rejects({ ...fresh, readies: readies.slice(1) }, /4 readies, but 5 are required/)
     const sixth = table.ready(5, [1])
@@ -161,7 +161,7 @@ describe('the envelope check of a proposal', () => {
     rejects({ ...fresh, readies: readies.with(4, { ...readies[4]!, member: 200 }) }, /forged/)
   })
 
-  it('names trainers, each once, in order', () => {
+  it('requires trainers, each once, in order', () => {
     const other = table.manifest(3)
     const two = table.cut([manifest, other])
     rejects({ ...fresh, cut: { ...two, entries: two.entries.toReversed() } }, /not sorted/)
@@ -173,7 +173,7 @@ describe('the envelope check of a proposal', () => {
     )
   })
 
-  it('has no place yet for membership and evidence', () => {
+  it('refuses other content as membership', () => {
     const filled = { ...cut, membership: [1] } as never
     assert.throws(() => judged(first, 'proposal', 0, { ...fresh, cut: filled }))
   })
@@ -185,13 +185,13 @@ describe('a certificate', () => {
   const isValid = (changes: Partial<typeof certificate>, of = context) =>
     isValidCertificate(of, { ...certificate, ...changes }, verifyIdeal)
 
-  it('is a quorum, any quorum, of endorsements of one manifest', () => {
+  it('is any quorum of endorsements of one manifest', () => {
     assert.ok(isValid({}))
     assert.ok(isValid({ endorsements: table.certificate(manifest, firsts(7)).endorsements }))
     assert.ok(isValid({ endorsements: table.certificate(manifest, [0, 2, 4, 5, 6]).endorsements }))
   })
 
-  it('is not valid below a quorum, unsorted, with a member twice, or with a forged or foreign message', () => {
+  it('is not valid below a quorum, unsorted, with a repeated member, or with a forged or foreign message', () => {
     assert.ok(!isValid({ endorsements: endorsements.slice(1) }))
     assert.ok(!isValid({ endorsements: endorsements.toReversed() }))
     assert.ok(!isValid({ endorsements: [endorsements[0]!, ...endorsements.slice(0, 4)] }))
@@ -215,11 +215,11 @@ describe('a seal', () => {
   const isValid = (changes: Partial<typeof made>) =>
     isValidSeal(context, { ...made, ...changes }, verifyIdeal)
 
-  it('is a quorum of equal attestations of any attempts', () => {
+  it('is a quorum of equal attestations, of any attempts', () => {
     assert.ok(isValid({}))
   })
 
-  it('is nothing below a quorum, with a member twice, an attempt too many, or other digests', () => {
+  it('is not valid below a quorum, with a repeated member, an excess attempt, or other digests', () => {
     assert.ok(!isValid({ attestations: attestations.slice(1) }))
     assert.ok(!isValid({ attestations: [attestations[0]!, ...attestations.slice(0, 4)] }))
     assert.ok(!isValid({ attestations: attestations.toReversed() }))

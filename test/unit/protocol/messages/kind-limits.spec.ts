@@ -6,7 +6,7 @@ import type { Kind } from '../../../../src/protocol/messages/header.ts'
 import { KIND_BYTES_MAX, type Message, signMessage } from '../../../../src/protocol/messages/message.ts'
 
 describe('the limits of an envelope by kind (rule 15)', () => {
-  it('leave room for the largest of each small kind', () => {
+  it('leave room for the largest message of each small kind', () => {
     const table = new ScriptedConsortium(4)
     const digest = digestOf('digest')
     const attestation = (text: string) => ({ cut: digestOf(text), stack: digest, model: digest })

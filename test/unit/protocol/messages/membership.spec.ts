@@ -56,7 +56,7 @@ function following(context: RoundContext, cut: Cut, model = context.modelDigest)
 }
 
 describe('rule 11, membership', () => {
-  it('lets in whom a quorum of this round signed for, from the next round on, also in a void round', () => {
+  it('admits a peer that a quorum of this round signed for, from the next round on, even in a void round', () => {
     const joining = change(join(), [0, 1, 2])
     assert.equal(fault(joining), undefined)
     const next = following(table.context, cutWith(joining))
@@ -69,7 +69,7 @@ describe('rule 11, membership', () => {
     assert.equal(table.context.members.length, 4)
   })
 
-  it('refuses fewer signatures, a signature twice, of a non-member, or of another request', () => {
+  it('refuses too few signatures, repeated ones, those of non-members, and those for another request', () => {
     assert.match(fault(change(join(), [0, 1]))!, /quorum/)
     const twice = change(join(), [0, 1, 1])
     assert.match(fault(twice)!, /sorted/)
@@ -84,7 +84,7 @@ describe('rule 11, membership', () => {
     assert.match(fault({ ...joining, own: null })!, /signature/)
   })
 
-  it('refuses what is expired, built on an unknown seal or another model, or pointless', () => {
+  it('refuses a request that is expired, for an unknown seal or another model, or without effect', () => {
     const why = (wanted: ChangeRequest) => requestFault(table.context, wanted, ownOf(wanted), verifyIdeal)
     assert.equal(why(join({ expiry: 1 })), undefined)
     assert.match(
@@ -100,7 +100,7 @@ describe('rule 11, membership', () => {
     assert.match(requestFault(elsewhere, join(), ownOf(join()), verifyIdeal)!, /not valid/)
   })
 
-  it('spends a request once: who joined and left does not come back by it', () => {
+  it('spends a request once: it cannot bring back a member that joined and left', () => {
     const joined = following(table.context, cutWith(change(join(), [0, 1, 2])))
     const wanted = { ...request('leave', newcomer), seal: joined.parent }
     const left = following(
@@ -115,7 +115,7 @@ describe('rule 11, membership', () => {
     assert.match(cutMembershipFault(left, [change(join(), [0, 1, 2])], verifyIdeal)!, /already taken effect/)
   })
 
-  it('keeps no more of the past than the recent seals, and then the request is too old anyway', () => {
+  it('keeps spent requests for the recent seals only, after which they are too old', () => {
     let context = following(table.context, cutWith(change(join(), [0, 1, 2])))
     for (let round = 0; round < RECENT_SEALS + 3; round++) context = following(context, cutWith())
     assert.equal(context.recent.length, RECENT_SEALS)
@@ -124,7 +124,7 @@ describe('rule 11, membership', () => {
     assert.match(requestFault(late, join(), ownOf(join()), verifyIdeal)!, /recent/)
   })
 
-  it('lets anybody leave by its own signature, and a quorum evict', () => {
+  it('lets members leave by their own signature, and a quorum evict', () => {
     assert.equal(fault({ request: leave(2), own: ownOf(leave(2)), admits: [] }), undefined)
     assert.match(
       fault({
@@ -139,7 +139,7 @@ describe('rule 11, membership', () => {
     assert.equal(following(table.context, cutWith(change(evict(2), [0, 1, 3]))).members.length, 3)
   })
 
-  it('lets at most max(1, f) join a cut, in one order, each peer once', () => {
+  it('lets at most max(1, f) join in a cut, in one order, each peer once', () => {
     const other = peerOf(digestOf('another newcomer'))
     const both = [newcomer, other]
       .sort(Buffer.compare)
@@ -163,7 +163,7 @@ describe('rule 11, membership', () => {
     assert.equal(following(one.context, cutWith({ request: wanted, own, admits: [] })).members.length, 1)
   })
 
-  it('has ids that no signature changes', () => {
+  it('has request ids that do not depend on signatures', () => {
     const id = (signers: number[]) => cutId(table.context, cutWith(change(join(), signers)))
     assert.deepEqual(id([0, 1, 2]), id([1, 2, 3]))
     assert.notDeepEqual(id([0, 1, 2]), cutId(table.context, cutWith(change(join({ expiry: 8 }), [0, 1, 2]))))
@@ -173,7 +173,7 @@ describe('rule 11, membership', () => {
     )
   })
 
-  it('is asked for by members once a round, and proposed when a quorum has', () => {
+  it('is voted for once per round, and proposed with the votes of a quorum', () => {
     const proposer = table.proposer(0)
     const seat = table.sit(proposer)
     const signedRequest = { request: join(), own: ownOf(join()) }
@@ -194,7 +194,7 @@ describe('rule 11, membership', () => {
     assert.equal(judge(table.context, decodeEnvelope(proposal.bytes), verifyIdeal).verdict, 'accept')
   })
 
-  it('tells the operator of a signedRequest that cannot come true, and says nothing to others', () => {
+  it('reports a request that cannot take effect to the operator, and sends nothing', () => {
     const seat = table.sit(0)
     seat.take({
       type: 'membershipRequest',
@@ -204,7 +204,7 @@ describe('rule 11, membership', () => {
     assert.equal(seat.said('membership-vote').length, 0)
   })
 
-  it('rejects a membership vote that its author did not sign for, or that asks for too much', () => {
+  it('rejects a membership vote that its author did not sign, or beyond the limit', () => {
     const { signer } = table.environment(1)
     const body = {
       request: join(),

@@ -39,14 +39,14 @@ describe('an envelope', function () {
   for (const message of everyKind) {
     const { kind, bytes } = message
 
-    it(`${kind}: comes back as it was sent`, () => {
+    it(`${kind}: round-trips`, () => {
       const read = decodeEnvelope(bytes)
       const { id: _id, author: _author, slot: _slot, ...envelope } = message
       assert.deepEqual(read, envelope satisfies Envelope)
       assert.deepEqual(messageId(read.header), message.id)
     })
 
-    it(`${kind}: is not taken with any bit flipped`, () => {
+    it(`${kind}: is refused with any bit flipped`, () => {
       const stride = Math.max(1, Math.floor((bytes.length * 8) / 1500))
       for (let bit = 0; bit < bytes.length * 8; bit += stride) {
         const changed = Uint8Array.from(bytes)
@@ -55,14 +55,14 @@ describe('an envelope', function () {
       }
     })
 
-    it(`${kind}: is not taken cut short or with a byte more`, () => {
+    it(`${kind}: is refused when truncated or with a byte added`, () => {
       for (let length = 0; length < bytes.length; length += 11)
         assert.ok(!isAccepted(bytes.subarray(0, length)))
       assert.ok(!isAccepted(Uint8Array.from([...bytes, 0])))
     })
   }
 
-  it('survives thousands of random and half-random inputs with nothing but MalformedError', () => {
+  it('throws only MalformedError for thousands of random and half-random inputs', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 400 }), (bytes) => assert.ok(!isAccepted(bytes))),
       { numRuns: 3000 }
@@ -85,7 +85,7 @@ describe('an envelope', function () {
     )
   })
 
-  it('survives any value in the place of a body', () => {
+  it('throws only MalformedError for any value in place of a body', () => {
     const value = fc.anything({
       values: [
         fc.integer(),
@@ -120,7 +120,7 @@ describe('an envelope', function () {
     )
   })
 
-  it('is refused unless it is in canonical encoding', () => {
+  it('is refused unless its encoding is canonical', () => {
     const { bytes } = everyKind[1]!
     const { header, body, signature } = decodeEnvelope(bytes)
     const whole = { version: 1, header, body, signature }
@@ -139,7 +139,7 @@ describe('an envelope', function () {
     assert.throws(() => decodeEnvelope(joined([entries[1]!, entries[0]!, ...entries.slice(2)])), /canonical/)
   })
 
-  it('is refused where a whole number travels as a float', () => {
+  it('is refused when an integer is encoded as a float', () => {
     const body = { ...manifest.body, samples: 1.5 }
     const { signer } = table.environment(1)
     const { bytes } = signMessage(table.context, signer, 'manifest', 0, body)
@@ -153,12 +153,12 @@ describe('an envelope', function () {
     for (const changed of [bytes, half, two]) assert.throws(() => decodeEnvelope(changed), MalformedError)
   })
 
-  it('is refused above the bound before it is read, and however deep it is nested', () => {
+  it('is refused above the size limit before it is decoded, and at any nesting depth', () => {
     assert.throws(() => decodeEnvelope(new Uint8Array(MESSAGE_BYTES_MAX + 1)), /at most 65536/)
     assert.throws(() => decodeEnvelope(new Uint8Array(MESSAGE_BYTES_MAX).fill(0x81)), MalformedError)
   })
 
-  it('with a body that is not the signed one is refused', () => {
+  it('is refused when the body is not the signed one', () => {
     const { header, signature } = decodeEnvelope(everyKind[1]!.bytes)
     const body = { manifest: digestOf('another') }
     assert.throws(

@@ -13,7 +13,7 @@ const terms = (size: number, assumedFaulty: number, epsilon = 1e-3, rounds = 100
   rounds
 })
 
-describe('rule 13, sample', () => {
+describe('rule 13, sampling', () => {
   it('draws the given number of members, each once, sorted, the same for every peer (property)', () => {
     fc.assert(
       fc.property(fc.string(), fc.integer({ min: 1, max: 300 }), fc.nat(300), (text, members, count) => {
@@ -26,7 +26,7 @@ describe('rule 13, sample', () => {
     )
   })
 
-  it('draws every member about as often', () => {
+  it('draws every member about equally often', () => {
     const times = new Array<number>(20).fill(0)
     for (let round = 0; round < 2000; round++)
       for (const index of drawMembers('committee', digestOf(`round ${round}`), 20, 5)) times[index]!++
@@ -37,7 +37,7 @@ describe('rule 13, sample', () => {
     )
   })
 
-  it('draws trainers and committee independently, and anew in the next round', () => {
+  it('draws trainers and committee independently, and again for every round', () => {
     const seed = digestOf('seed')
     assert.notDeepEqual(drawMembers('trainers', seed, 100, 20), drawMembers('committee', seed, 100, 20))
     assert.notDeepEqual(
@@ -46,7 +46,7 @@ describe('rule 13, sample', () => {
     )
   })
 
-  it('makes the quorum that of the committee, its members the proposers, and the drawn the trainers', () => {
+  it('takes quorum and proposers from the committee, and the trainers from their own draw', () => {
     const { signed } = simulatedConsortium(40, { trainers: 5, committee: terms(10, 0) })
     const context = genesisContext(signed)
     assert.equal(context.voters.length, 10)
@@ -57,7 +57,7 @@ describe('rule 13, sample', () => {
     assert.notDeepEqual(next.voters, context.voters)
   })
 
-  it('lets only the committee vote and only the drawn train; the others follow', () => {
+  it('lets only the committee vote and only the drawn trainers train; the others follow', () => {
     const table = new ScriptedConsortium(12, { trainers: 4, committee: terms(4, 0) })
     const { voters, trainers } = table.context
     const outsider = firsts(12).find((index) => !voters.includes(index))!

@@ -48,7 +48,7 @@ function sealedRound(): SealedRound {
 }
 
 describe('stacking', () => {
-  it('begins once all that the cut names is held, valid or not, and is asked for once', () => {
+  it('starts once all manifests of the cut are held, valid or not, and is requested once', () => {
     const seat = table.sit(0)
     seat.hear(table.proposal(0, cut), ...precommits)
     assert.equal(seat.state.phase, 'stacking')
@@ -64,7 +64,7 @@ describe('stacking', () => {
     assert.deepEqual(seat.done('build')[0]?.manifests, [manifest])
   })
 
-  it('takes no result for another cut', () => {
+  it('ignores a result for another cut', () => {
     const seat = building()
     seat.take({ type: 'built', cut: digestOf('another'), ...right })
     assert.deepEqual(seat.said('attestation'), [])
@@ -72,7 +72,7 @@ describe('stacking', () => {
 })
 
 describe('rule 8, attest', () => {
-  it('signs what was built, and a quorum of the same is the seal', () => {
+  it('signs what was built, and a quorum of equal attestations is the seal', () => {
     const seat = building()
     built(seat, right)
     assert.equal(seat.said('attestation').length, 1)
@@ -88,7 +88,7 @@ describe('rule 8, attest', () => {
     )
   })
 
-  it('comes to no seal with fewer, or with a body that differs', () => {
+  it('does not seal below a quorum, or with a different body', () => {
     const seat = building()
     built(seat, right)
     seat.hear(attested(1, right), attested(2, wrong))
@@ -106,7 +106,7 @@ describe('rule 8, attest', () => {
     assert.deepEqual(other.done('sealed'), [])
   })
 
-  it('corrects itself in the next attempt after it built something else before', () => {
+  it('corrects itself in the next attempt after building something else', () => {
     const seat = building()
     built(seat, wrong)
     const again = building(table.sitAgain(0, seat.log))
@@ -132,7 +132,7 @@ describe('rule 8, attest', () => {
     assert.equal(seat.said('attestation').length, 1, 'the one from the log')
   })
 
-  it('halts when all attested and no quorum agrees, and does nothing any more', () => {
+  it('halts and stays halted when all attested and no quorum agrees', () => {
     const seat = building()
     built(seat, right)
     seat.hear(attested(1, wrong), attested(2, wrong), attested(3, right))
@@ -148,7 +148,7 @@ describe('rule 8, attest', () => {
     assert.equal(seat.done('halt').length, 1)
   })
 
-  describe('whose own build is not what was sealed', () => {
+  describe('with a build that differs from the seal', () => {
     const diverged = () => {
       const seat = building()
       seat.hear(attested(1, right), attested(2, right), attested(3, right))
@@ -156,7 +156,7 @@ describe('rule 8, attest', () => {
       return seat
     }
 
-    it('goes on to the next round, where it neither trains nor attests', () => {
+    it('continues with the next round, in which it neither trains nor attests', () => {
       const seat = diverged()
       assert.deepEqual(seat.done('halt'), [])
       assert.deepEqual(seat.said('attestation'), [])
@@ -169,7 +169,7 @@ describe('rule 8, attest', () => {
       assert.equal(seat.done('train').length, 1, 'that of the first round')
     })
 
-    it('votes on, and follows the seals of the others without a build', () => {
+    it('votes on, and follows the seals of others without building', () => {
       const seat = diverged()
       const { context } = seat.state
       const void2 = { entries: [], membership: [], evidence: [] }
@@ -206,7 +206,7 @@ describe('rule 8, attest', () => {
       assert(seat.state.diverged)
     })
 
-    it('trains when it has rebuilt in time, and is believed with the sealed model only', () => {
+    it('trains after a rebuild in time, and only with the sealed model', () => {
       const seat = diverged()
       seat.take({ type: 'rebuilt', model: wrong.model })
       assert(seat.state.diverged)
@@ -215,7 +215,7 @@ describe('rule 8, attest', () => {
       assert.equal(seat.done('train').at(-1)!.context.round, 2)
     })
 
-    it('does not train where the time for it is over', () => {
+    it('does not train after the train timeout', () => {
       const seat = diverged()
       seat.timeout('train')
       seat.take({ type: 'rebuilt', model: right.model })
@@ -224,8 +224,8 @@ describe('rule 8, attest', () => {
   })
 })
 
-describe('a seal that others made', () => {
-  it('is followed: its cut is built and compared, without an attestation of its own', () => {
+describe('a seal made by others', () => {
+  it('is followed: its cut is built and compared, without its own attestation', () => {
     const seat = table.sit(0)
     seat.take({ type: 'sealedRound', sealedRound: sealedRound() })
     assert.equal(seat.done('cancelTraining').length, 1)
@@ -236,7 +236,7 @@ describe('a seal that others made', () => {
     assert.deepEqual(seat.said('attestation'), [])
   })
 
-  it('halts one who committed another cut', () => {
+  it('halts a member that committed another cut', () => {
     const seat = table.sit(0)
     const other = table.cut([table.manifest(2)])
     const otherId = cutId(table.context, other)

@@ -16,7 +16,7 @@ const id = cutId(table.context, cut)
 const self = firsts(4).find((member) => member !== table.proposer(0))!
 const others = firsts(4).filter((member) => member !== self)
 
-/** A member that trained, endorsed, said ready, voted, locked and precommitted in view 0. */
+/** A member that trained, endorsed, sent ready, voted, locked and precommitted in view 0. */
 function experienced(): Seat {
   const seat = table.sit(self)
   seat.take({ type: 'trained', round: 1, manifest: manifests[self]!.body })
@@ -29,7 +29,7 @@ function experienced(): Seat {
 }
 
 describe('a restart', () => {
-  it('says again all that was said, in the same words, and nothing else', () => {
+  it('sends the same messages again, byte for byte, and no others', () => {
     const before = experienced()
     const after = table.sitAgain(self, before.log)
     const words = (seat: Seat) => seat.done('broadcast').map(({ message }) => hex(message.bytes))
@@ -46,7 +46,7 @@ describe('a restart', () => {
     assert.equal(countOf(after.state, 'prevote', 0), 3, 'the quorum that locked it')
   })
 
-  it('trains again only if nothing shows that it had got further', () => {
+  it('trains again only if the log shows no later step', () => {
     const { log } = experienced()
     assert.equal(table.sitAgain(self, []).done('train').length, 1)
     assert.equal(table.sitAgain(self, log.slice(0, 1)).done('train').length, 0)
@@ -62,7 +62,7 @@ describe('a restart', () => {
     assert.equal(after.state.valid, undefined)
   })
 
-  it('that lost its sealed rounds signs nothing new in a round that its log still knows', () => {
+  it('with lost sealed rounds signs nothing new in a round that the log contains', () => {
     const alone = new ScriptedConsortium(1)
     const first = alone.manifest(0)
     const built = { type: 'built', stack: first.id, model: first.id } as const
@@ -95,7 +95,7 @@ describe('a restart', () => {
     )
   })
 
-  it('at any record leaves a member that contradicts nothing, whatever arrives next', () => {
+  it('after any record contradicts nothing, whatever arrives next', () => {
     const { log } = experienced()
     const other = table.cut(manifests.slice(1))
     const otherId = cutId(table.context, other)
@@ -115,7 +115,7 @@ describe('a restart', () => {
   })
 })
 
-/** No two words of a member in one place, before and after. */
+/** No two messages of a member in one slot, before and after. */
 function assertConsistent(seat: Seat, log: readonly LogRecord[]): void {
   const said = new Map<string, Uint8Array>()
   for (const { kind, slot, id } of seat.done('broadcast').map(({ message }) => message)) {
@@ -133,7 +133,7 @@ function assertConsistent(seat: Seat, log: readonly LogRecord[]): void {
   }
 }
 
-describe('a restart before any effect of a round is carried out', () => {
+describe('a restart before the effects of a round are carried out', () => {
   const calm: Weather = { ...CALM, healMs: 30_000 }
   const base: Scenario = {
     seed: 5,
@@ -161,7 +161,7 @@ describe('a restart before any effect of a round is carried out', () => {
     }
   }
   for (const [name, scenario] of Object.entries(scenarios)) {
-    it(`${name}: nothing is contradicted, and all seal`, function () {
+    it(`${name}: contradicts nothing, and all members seal`, function () {
       this.timeout(60_000)
       for (let afterEffects = 0; afterEffects < 40; afterEffects++) {
         const crash = { member: 2, afterEffects, downMs: 700, losesLog: false }

@@ -40,7 +40,7 @@ describe('rule 16, catch-up', () => {
     assert.ok(!typesOf(seat).includes('diverged'))
   })
 
-  it('follows a round that is far behind by its seal alone: nothing is fetched, built or signed', () => {
+  it('follows a distant round by its seal alone: nothing is fetched, built or signed', () => {
     const seat = table.sit(3)
     seat.take({ type: 'behind', through: table.context.round })
     assert.equal(seat.state.context.round, 1, 'without a seal there is nothing to follow')
@@ -51,7 +51,7 @@ describe('rule 16, catch-up', () => {
     assert.deepEqual(seat.state.context.modelDigest, digestOf('model'))
   })
 
-  it('stops fetching and building a round once it turns out to be far behind, and remembers it', () => {
+  it('stops fetching and building a round that turns out to be distant, and records it', () => {
     const seat = table.sit(3)
     seat.take({ type: 'sealedRound', sealedRound: sealedRound() })
     assert.equal(seat.state.context.round, 1)
@@ -61,7 +61,7 @@ describe('rule 16, catch-up', () => {
     assert.equal(seat.state.historyThrough, 40, 'an earlier round takes nothing back')
   })
 
-  it('takes a checkpoint from 16 rounds on, or earlier if blocks are retained for fewer', () => {
+  it('uses a checkpoint from 16 rounds on, or earlier if blocks are retained for fewer', () => {
     const { charter } = table.context
     assert.equal(checkpointDistance({ charter: { ...charter, retain: 64 } }), 16)
     assert.equal(checkpointDistance({ charter: { ...charter, retain: 3 } }), 3)

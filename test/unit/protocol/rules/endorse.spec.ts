@@ -15,7 +15,7 @@ function fetched(seat: Seat): Message<'manifest'>[] {
 }
 
 describe('rule 1, endorse once', () => {
-  it('asks for the blocks of a manifest, and signs only when all are here and valid', () => {
+  it('requests the blocks of a manifest, and signs only when all are held and valid', () => {
     const seat = table.sit(0)
     seat.hear(one)
     assert.deepEqual(fetched(seat), [one])
@@ -33,7 +33,7 @@ describe('rule 1, endorse once', () => {
     assert.equal(types.indexOf('persist'), types.indexOf('broadcast') - 1)
   })
 
-  it('signs for one manifest an author, even where a second one comes, is certified and is held', () => {
+  it('signs one manifest per author, even if a second one arrives, is certified and is held', () => {
     const seat = table.sit(0)
     seat.hear(one)
     seat.holds(one)
@@ -45,21 +45,21 @@ describe('rule 1, endorse once', () => {
     assert.equal(seat.said('endorsement').length, 1)
   })
 
-  it('does not sign for blocks that are not valid, nor for a manifest that is not valid on paper', () => {
+  it('signs neither for invalid blocks nor for a manifest that fails validation', () => {
     const seat = table.sit(0)
     seat.hear(one)
     seat.holds(one, 'a value is not finite')
     const wrong = table.manifest(2, { totalBytes: 1 })
     seat.hear(wrong)
     assert.deepEqual(fetched(seat), [one])
-    // Nor where a certificate made it fetch that.
+    // Nor if a certificate made it fetch that.
     seat.learn(table.certificate(wrong, [1, 2, 3]))
     assert.deepEqual(fetched(seat), [one, wrong])
     seat.holds(wrong)
     assert.deepEqual(seat.said('endorsement'), [])
   })
 
-  it('fetches what is certified, even if it refused it before', () => {
+  it('fetches a certified manifest even if it refused it before', () => {
     const refused = table.manifest(2, { totalBytes: 1 })
     const seat = table.sit(0)
     seat.hear(refused)
@@ -68,7 +68,7 @@ describe('rule 1, endorse once', () => {
     assert.deepEqual(fetched(seat), [refused])
   })
 
-  it('takes in a certified manifest whose author filled its places with others', () => {
+  it('keeps a certified manifest even if its author filled the slots with others', () => {
     const seat = table.sit(0)
     seat.hear(one, table.manifest(1, { samples: 8 }))
     seat.learn(table.certificate(other, [1, 2, 3]))
@@ -77,7 +77,7 @@ describe('rule 1, endorse once', () => {
     assert.equal(keptOf(seat.state, 'manifest', 0, 1).length, 2)
   })
 
-  it('is silent after the commit', () => {
+  it('sends nothing after the commit', () => {
     const seat = table.sit(0)
     const cut = table.cut([one])
     const id = cutId(table.context, cut)
@@ -94,7 +94,7 @@ describe('rule 1, endorse once', () => {
 })
 
 describe('certificates', () => {
-  it('are made of a quorum of endorsements, and not of fewer or of different manifests', () => {
+  it('are made of a quorum of endorsements, and not of fewer or for different manifests', () => {
     const seat = table.sit(0)
     const word = (member: number, manifest: Message<'manifest'>) =>
       table.said(member, 'endorsement', 1, { manifest: manifest.id })
@@ -107,7 +107,7 @@ describe('certificates', () => {
     assert.equal(seat.done('certified').length, 1)
   })
 
-  it('of another round are ignored, and the first of an author stays', () => {
+  it('of another round are ignored, and the first of an author is kept', () => {
     const seat = table.sit(0)
     seat.take({ type: 'certificate', round: 2, certificate: table.certificate(one) })
     assert.equal(seat.state.certificates.size, 0)
@@ -116,12 +116,12 @@ describe('certificates', () => {
   })
 })
 
-describe('the own manifest', () => {
+describe('a manifest', () => {
   const { body } = table.manifest(0)
   const trained = (changes: object) =>
     ({ type: 'trained', round: 1, manifest: { ...body, ...changes } }) as const
 
-  it('is signed once, when training is done', () => {
+  it('of its own is signed once, when training is done', () => {
     const seat = table.sit(0)
     seat.take(trained({}))
     seat.take(trained({ samples: 5 }))
@@ -132,7 +132,7 @@ describe('the own manifest', () => {
     assert.equal(seat.state.phase, 'gathering')
   })
 
-  it('is not signed where others would refuse it or could not carry it; the round goes on without', () => {
+  it('of its own is not signed if others would refuse it or could not carry it; the round continues without it', () => {
     const blocks = Array.from({ length: 2000 }, (_, index) => digestOf(`${index}`))
     for (const changes of [{ totalBytes: 3 }, { shards: [{ ...body.shards[0]!, blocks }] }]) {
       const seat = table.sit(0)
@@ -144,7 +144,7 @@ describe('the own manifest', () => {
     }
   })
 
-  it('is not waited for when training fails or takes too long', () => {
+  it('of its own is not waited for when training fails or takes too long', () => {
     const failed = table.sit(0)
     failed.take({ type: 'trainingFailed', round: 1, reason: 'no memory' })
     const late = table.sit(0)
@@ -158,7 +158,7 @@ describe('the own manifest', () => {
     }
   })
 
-  it('of others is judged at the same table by everybody', () => {
+  it('of another member is fetched by every member', () => {
     const seats = firsts(4).map((member) => table.sit(member))
     for (const seat of seats) seat.hear(one)
     assert.deepEqual(

@@ -30,8 +30,8 @@ function finishRound(seat: Seat): void {
   assert.equal(seat.state.context.round, 2)
 }
 
-describe('what comes a round too early', () => {
-  it('is used when its round begins', () => {
+describe('messages that arrive a round early', () => {
+  it('are used when their round begins', () => {
     const seat = table.sit(0)
     for (const member of [1, 2, 3])
       early(seat, table.said(member, 'ready', 0, { certified: new Uint8Array(1) }, next).bytes)
@@ -41,7 +41,7 @@ describe('what comes a round too early', () => {
     assert.equal(seat.state.early.size, 0)
   })
 
-  it('is kept eight times of each author, each once', () => {
+  it('are limited to eight per author, each kept once', () => {
     const seat = table.sit(0)
     for (let view = 0; view < 50; view++)
       for (let again = 0; again < 2; again++)
@@ -56,7 +56,7 @@ describe('what comes a round too early', () => {
     assert.deepEqual(views.sort(), ['prevote/0', 'prevote/1', 'prevote/7'])
   })
 
-  it('is kept up to 128 KiB of each author', () => {
+  it('are limited to 128 KiB per author', () => {
     const seat = table.sit(0)
     const author = table.context.members[1]!.peer
     for (const byte of [1, 2, 3])
@@ -64,7 +64,7 @@ describe('what comes a round too early', () => {
     assert.equal([...seat.state.early.values()].flat().length, 2)
   })
 
-  it('of another next round, or with a fault, is dropped when that begins', () => {
+  it('of another next round, or with a fault, are dropped when it begins', () => {
     const seat = table.sit(0)
     const other = { ...next, parent: table.context.parent }
     early(seat, table.said(1, 'ready', 0, { certified: new Uint8Array(1) }, other).bytes)
@@ -73,8 +73,8 @@ describe('what comes a round too early', () => {
   })
 })
 
-describe('what comes a round too late', () => {
-  it('does nothing', () => {
+describe('messages that arrive a round late', () => {
+  it('have no effect', () => {
     const seat = table.sit(0)
     finishRound(seat)
     const before = seat.state

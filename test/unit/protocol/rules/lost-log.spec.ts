@@ -12,8 +12,8 @@ const told = (rounds: Record<number, number>) =>
     Object.entries(rounds).map(([member, round]) => [hex(table.context.members[Number(member)]!.peer), round])
   )
 
-describe('rule 17, lost-log', () => {
-  it('signs nothing, trains nothing, but hears and follows', () => {
+describe('rule 17, lost log', () => {
+  it('signs nothing and does not train, but listens and follows', () => {
     const seat = table.sitAgain(0, lost)
     seat.hear(...firsts(3).map((member) => table.ready(member + 1, [])))
     assert.equal(seat.state.phase, 'deciding')
@@ -24,7 +24,7 @@ describe('rule 17, lost-log', () => {
     assert.deepEqual(seat.log, lost)
   })
 
-  it('knows after q others how long: one past the highest that they attested', () => {
+  it('learns from q others how long to be silent: one past the highest round that they attested', () => {
     const { state } = table.sitAgain(0, lost)
     assert.equal(silenceNeeded(state, told({ 1: 0, 2: 0 })), undefined)
     assert.equal(silenceNeeded(state, told({ 1: 0, 2: 0, 3: 0 })), 1)
@@ -32,21 +32,21 @@ describe('rule 17, lost-log', () => {
     assert.equal(silenceNeeded(table.sit(0).state, told({ 1: 0, 2: 0, 3: 0 })), undefined)
   })
 
-  it('does not believe in rounds that it has not reached, so that no member silences it forever', () => {
+  it('ignores claims of rounds that it has not reached, so that no member can silence it forever', () => {
     const { state } = table.sitAgain(0, lost)
     assert.equal(silenceNeeded(state, told({ 1: 0, 2: 0, 3: 1e9 })), undefined)
     const later = { ...state, context: { ...state.context, round: 5 } }
     assert.equal(silenceNeeded(later, told({ 1: 4, 2: 4, 3: 5 })), 6)
   })
 
-  it('asks all others when they are fewer than q, and nobody when it is alone', () => {
+  it('asks all others when there are fewer than q, and nobody when alone', () => {
     const two = new ScriptedConsortium(2)
     const peer = hex(two.context.members[1]!.peer)
     assert.equal(silenceNeeded(two.sitAgain(0, lost).state, new Map([[peer, 0]])), 1)
     assert.equal(silenceNeeded(new ScriptedConsortium(1).sitAgain(0, lost).state, new Map()), 1)
   })
 
-  it('logs the end of its silence, and comes back with it after a restart', () => {
+  it('logs the end of its silence, and restores it after a restart', () => {
     const seat = table.sitAgain(0, lost)
     seat.take({ type: 'recollected', through: 1 })
     assert.deepEqual(seat.log.at(-1), { type: 'silent', through: 1 })
@@ -59,11 +59,11 @@ describe('rule 17, lost-log', () => {
     assert.equal(again.state.silentThrough, 1, 'only an unknown silence can be ended')
   })
 
-  describe('hears a message with its own key that is not in its log', () => {
+  describe('when it receives a message with its own key that is not in its log', () => {
     const other = table.ready(0, [1])
     const contradicted = (seat: ReturnType<typeof table.sit>) => seat.done('contradicted').length
 
-    it('signs nothing more, says so, and is silent after a restart too', () => {
+    it('signs nothing more, reports it, and stays silent after a restart', () => {
       const seat = table.sit(0)
       seat.hear(other)
       assert.equal(contradicted(seat), 1)
@@ -74,7 +74,7 @@ describe('rule 17, lost-log', () => {
       assert.deepEqual(table.sitAgain(0, seat.log).done('train'), [])
     })
 
-    it('but not where the log holds it, before a restart and after', () => {
+    it('is not silenced if the log contains it, before and after a restart', () => {
       const seat = table.sit(0)
       seat.timeout('train')
       seat.timeout('gather')
@@ -88,7 +88,7 @@ describe('rule 17, lost-log', () => {
       }
     })
 
-    it('waits for one more round than without it, and is silent again if it hears another message in that round', () => {
+    it('waits one round longer, and is silenced again by another such message in that round', () => {
       const seat = table.sitAgain(0, lost)
       seat.hear(other)
       assert.equal(contradicted(seat), 0, 'it may have said it before it lost its log')
@@ -99,7 +99,7 @@ describe('rule 17, lost-log', () => {
       assert.equal(seat.state.silentThrough, UNKNOWN_ROUND)
     })
 
-    it('waits longer where it hears the first one in a silence whose end is known', () => {
+    it('extends a silence whose end is known on the first one', () => {
       const seat = table.sitAgain(0, lost)
       seat.take({ type: 'recollected', through: 1 })
       seat.hear(other)
@@ -125,7 +125,7 @@ describe('rule 17, lost-log', () => {
     assert.equal(seat.done('broadcast').at(-1)?.message.kind, 'ready')
   })
 
-  it('tells others of its latest attested round', () => {
+  it('reports its latest attested round to others', () => {
     const seat = table.sit(0)
     assert.equal(latestAttested(seat.state), 0)
     const body = { cut: digestOf('c'), stack: null, model: digestOf('m') }

@@ -11,7 +11,7 @@ const manifests = firsts(4).map((author) => table.manifest(author))
 const certificates = manifests.map((manifest) => table.certificate(manifest))
 
 describe('rule 4, propose', () => {
-  it('takes exactly q readies, those that name most, and lists their union', () => {
+  it('uses exactly q readies, those that name most, and lists their union', () => {
     const seat = table.sit(proposer)
     seat.learn(...[0, 1, 2].map((author) => certificates[author]!))
     seat.hear(table.ready(others[0]!, [0]), table.ready(others[1]!, [0, 1]), table.ready(others[2]!, [2]))
@@ -25,7 +25,7 @@ describe('rule 4, propose', () => {
     assert.equal(judgeFreshProposal({ ...seat.state } as never, said!.body), 'valid')
   })
 
-  it('waits for the certificates that a ready names, and proposes when they come', () => {
+  it('waits for the certificates that a ready names, and proposes when they arrive', () => {
     const seat = table.sit(proposer)
     seat.hear(...others.map((member) => table.ready(member, [1])))
     assert.equal(seat.state.view, 0)
@@ -34,7 +34,7 @@ describe('rule 4, propose', () => {
     assert.deepEqual(seat.said('proposal')[0]?.body.cut, table.cut([manifests[1]!]))
   })
 
-  it('leaves out a ready that names an author without a certificate', () => {
+  it('ignores a ready that names an author without a certificate', () => {
     const seat = table.sit(proposer)
     seat.learn(certificates[1]!)
     seat.hear(table.ready(others[0]!, [1, 3]), table.ready(others[1]!, [1]), table.ready(others[2]!, [1]))
@@ -45,7 +45,7 @@ describe('rule 4, propose', () => {
     )
   })
 
-  it('proposes a void round where the union is below minShards', () => {
+  it('proposes a void round if the union is below minShards', () => {
     const strict = new ScriptedConsortium(4, { minShards: 2 })
     const seat = strict.sit(strict.proposer(0))
     seat.learn(strict.certificate(strict.manifest(1)))
@@ -57,13 +57,13 @@ describe('rule 4, propose', () => {
     assert.deepEqual(seat.said('proposal')[0]?.body.cut.entries, [])
   })
 
-  it('proposes once in a view, only as its proposer, and not after the commit', () => {
+  it('proposes once per view, only as its proposer, and not after the commit', () => {
     const seat = table.sit(others[0]!)
     seat.hear(...firsts(4).map((member) => table.ready(member, [])))
     assert.deepEqual(seat.said('proposal'), [])
     const late = table.sit(proposer)
     const cut = table.cut([manifests[1]!])
-    // In a view of its own in which it cannot propose for lack of a certificate, it learns that all is decided.
+    // In its own view, in which it cannot propose for lack of a certificate, it learns of the decision.
     late.hear(...others.map((member) => table.ready(member, [3])))
     const view = firsts(9).find((candidate) => candidate > 0 && table.proposer(candidate) !== proposer)!
     const id = cutId(table.context, cut)
@@ -101,7 +101,7 @@ describe('the union rule', () => {
     assert.equal(judgeFreshProposal(seat.state as never, { cut: stale, validView: -1, readies }), 'invalid')
   })
 
-  it('waits for certificates that are not here yet', () => {
+  it('waits for missing certificates', () => {
     const seat = table.sit(judge)
     seat.learn(certificates[0]!)
     assert.equal(opinion(seat, [0, 1], [0, 1]), 'waiting')
@@ -109,7 +109,7 @@ describe('the union rule', () => {
     assert.equal(opinion(seat, [0, 1], [0, 1]), 'valid')
   })
 
-  it('lets a void round through only below minShards', () => {
+  it('accepts a void round only below minShards', () => {
     const strict = new ScriptedConsortium(4, { minShards: 3 })
     const seat = strict.sit(judge)
     seat.learn(...firsts(4).map((author) => strict.certificate(strict.manifest(author))))

@@ -10,7 +10,7 @@ const certificates = firsts(7).map((author) => table.certificate(table.manifest(
 const named = (seat: Seat) => seat.said('ready').map(({ body }) => bitsOf(body.certified))
 
 describe('rule 3, ready', () => {
-  it('is said as soon as every trainer is certified', () => {
+  it('is sent as soon as every trainer is certified', () => {
     const seat = table.sit(0)
     seat.learn(...certificates.slice(1))
     assert.deepEqual(named(seat), [])
@@ -18,7 +18,7 @@ describe('rule 3, ready', () => {
     assert.deepEqual(named(seat), [firsts(7)])
   })
 
-  it('does not wait for an author whose manifest this member found invalid, on paper or by its blocks', () => {
+  it('does not wait for an author whose manifest or blocks were found invalid', () => {
     const [liar, other] = [table.manifest(4), table.manifest(5, { samples: 10_000_000 })]
     const seat = table.sit(0)
     seat.hear(liar, other)
@@ -30,7 +30,7 @@ describe('rule 3, ready', () => {
     assert.deepEqual(authors, [table.context.members[5]!.peer, table.context.members[4]!.peer])
   })
 
-  it('waits for a missing author for three rounds, and gives up none when more than f are missing', () => {
+  it('waits three rounds for a missing author, and for all when more than f are missing', () => {
     const seat = table.sit(0)
     const name = (author: number) => hex(table.context.members[author]!.peer)
     const waits = (misses: readonly number[]) => {
@@ -43,7 +43,7 @@ describe('rule 3, ready', () => {
     assert.deepEqual(waits([3, 4, 5]), firsts(7))
   })
 
-  it('waits for an author that it gave up for one round now and then, ever more seldom', () => {
+  it('waits again for a given-up author once in a while, at growing intervals', () => {
     const seat = table.sit(0)
     const name = hex(table.context.members[4]!.peer)
     const awaited = Array.from({ length: 300 }, (_, misses) => misses).filter((misses) =>
@@ -52,7 +52,7 @@ describe('rule 3, ready', () => {
     assert.deepEqual(awaited, [0, 1, 2, 35, 99, 227])
   })
 
-  it('does not wait for an author that was silent for three rounds, until it is heard', () => {
+  it('does not wait for an author that was silent for three rounds, until it is heard again', () => {
     const seat = table.sit(0)
     const peer = hex(table.context.members[4]!.peer)
     const gone = () => ({ ...seat.state, absences: new Map([[peer, MISSES_MAX]]) })
@@ -61,7 +61,7 @@ describe('rule 3, ready', () => {
     assert.ok(isAwaited(gone(), 4))
   })
 
-  it('is said at the gather deadline with what is certified', () => {
+  it('is sent at the gather deadline with what is certified', () => {
     const seat = table.sit(0)
     seat.learn(certificates[4]!, certificates[2]!)
     seat.take({ type: 'trainingFailed', round: 1, reason: 'any' })
@@ -71,7 +71,7 @@ describe('rule 3, ready', () => {
     assert.deepEqual(named(seat), [[2, 4]])
   })
 
-  it('is said `grace` after f + 1 readies, and no earlier', () => {
+  it('is sent `grace` after f + 1 readies, and no earlier', () => {
     const seat = table.sit(0)
     seat.hear(table.ready(1, []), table.ready(2, []))
     assert.ok(!seat.state.timers.has('grace'))
@@ -83,7 +83,7 @@ describe('rule 3, ready', () => {
     assert.equal(seat.done('timer').filter(({ timer }) => timer === 'grace').length, 1)
   })
 
-  it('is said at q readies, and deciding begins; training is given up', () => {
+  it('is sent at q readies, when deciding begins and training is cancelled', () => {
     const seat = table.sit(0)
     seat.hear(...[1, 2, 3, 4].map((member) => table.ready(member, [])))
     assert.equal(seat.state.phase, 'training')
@@ -104,7 +104,7 @@ describe('rule 3, ready', () => {
     assert.deepEqual(record?.type === 'signed' && record.certificates, [certificates[1]])
   })
 
-  it('of the same member counts once', () => {
+  it('is counted once per member', () => {
     const seat = table.sit(0)
     seat.hear(...firsts(7).map((author) => table.ready(1, [author])))
     assert.ok(!seat.state.timers.has('grace'))

@@ -14,12 +14,12 @@ const [shard] = body.shards as [ManifestShard]
 const faultOf = (changes: Partial<Manifest>) => manifestFault(table.context, 1, { ...body, ...changes })
 const faultOfShard = (changes: Partial<ManifestShard>) => faultOf({ shards: [{ ...shard, ...changes }] })
 
-describe('a manifest on paper (rule 2)', () => {
-  it('is fine as an honest member makes it', () => {
+describe('manifest validation (rule 2)', () => {
+  it('accepts that of an honest member', () => {
     assert.equal(faultOf({}), undefined)
   })
 
-  it('is refused for each violation of the charter', () => {
+  it('refuses each violation of the charter', () => {
     assert.match(faultOf({ samples: 1_000_001 })!, /above the charter's cap/)
     assert.match(faultOf({ reveal: digestOf('made up') })!, /reveal/)
     assert.match(faultOf({ reveal: table.manifest(2).body.reveal })!, /reveal/)
@@ -35,7 +35,7 @@ describe('a manifest on paper (rule 2)', () => {
     assert.match(faultOfShard({ blocks: [shard.blocks[0]!, shard.blocks[0]!] })!, /2 blocks/)
   })
 
-  it('has the bytes that the charter’s dtype gives, and no others', () => {
+  it('requires exactly the bytes that the charter’s dtype gives', () => {
     const elements = shard.rank * (shard.inFeatures + shard.outFeatures)
     for (const [dtype, totalBytes] of [
       ['bf16', 2 * elements],
@@ -99,7 +99,7 @@ describe('the held-out check (rule 2)', () => {
     return seat
   }
 
-  it('refuses when the loss rises by more than the margin, or is not a number, and says why', () => {
+  it('refuses an update that raises the loss by more than the margin, or makes it NaN, and gives the reason', () => {
     for (const after of [4.26, 100, Number.NaN, Number.POSITIVE_INFINITY]) {
       const seat = measured(veto, { before: 4, after })
       assert.deepEqual(seat.said('endorsement'), [], `${after}`)
@@ -107,18 +107,18 @@ describe('the held-out check (rule 2)', () => {
     }
   })
 
-  it('endorses what does not, and what was not measured', () => {
+  it('endorses other updates, and those that were not measured', () => {
     for (const heldOut of [undefined, { before: 4, after: 4.25 }, { before: 4, after: 1 }])
       assert.equal(measured(veto, heldOut).said('endorsement').length, 1)
   })
 
-  it('is advice where the charter makes it no veto', () => {
+  it('is advisory unless the charter makes it a veto', () => {
     const advisory = new ScriptedConsortium(4)
     assert.equal(advisory.context.charter.heldOutVeto, false)
     assert.equal(measured(advisory, { before: 1, after: 9 }).said('endorsement').length, 1)
   })
 
-  it('leaves it to the quorum: one that refuses stacks all the same what the others certified', () => {
+  it('yields to the quorum: a member that refuses still stacks what others certified', () => {
     const seat = measured(veto, { before: 1, after: 9 })
     seat.learn(veto.certificate(manifest, [1, 2, 3]))
     seat.hear(...[1, 2, 3].map((member) => veto.ready(member, [1])))

@@ -19,7 +19,7 @@ const cuts = [
 const [cut, other, third] = cuts as [Cut, Cut, Cut]
 const id = cutId(table.context, cut)
 const otherId = cutId(table.context, other)
-/** A member who proposes in none of the first two views, and the three others. */
+/** A member that proposes in neither of the first two views, and the three others. */
 const self = firsts(4).find((member) => member !== table.proposer(0) && member !== table.proposer(1))!
 const others = firsts(4).filter((member) => member !== self)
 
@@ -27,7 +27,7 @@ function votes(kind: 'prevote' | 'precommit', view: number, id: Uint8Array | nul
   return by.map((member) => table.said(member, kind, view, { cut: id }))
 }
 
-/** What a seat voted, by view. */
+/** The votes of a seat, by view. */
 function voted(seat: Seat, kind: 'prevote' | 'precommit'): Record<number, string | null> {
   return Object.fromEntries(
     seat.said(kind).map(({ slot, body }) => [slot, body.cut === null ? null : hex(body.cut)])
@@ -58,7 +58,7 @@ function repeated(view: number, validView: number, cut: Cut): Message<'proposal'
 }
 
 describe('rule 5, vote: prevotes', () => {
-  it('are for a fresh proposal that keeps rule 4, and against one that does not', () => {
+  it('support a fresh proposal that follows rule 4, and none otherwise', () => {
     const seat = deciding()
     seat.hear(table.proposal(0, cut))
     assert.deepEqual(voted(seat, 'prevote'), { 0: hex(id) })
@@ -76,7 +76,7 @@ describe('rule 5, vote: prevotes', () => {
     assert.deepEqual(voted(seat, 'prevote'), { 0: null }, 'a vote stands')
   })
 
-  it('are for none at once where the proposer was not heard for rounds, until it is', () => {
+  it('are for none at once when the proposer was silent for rounds, until it is heard', () => {
     const gone = new Map([[hex(table.context.members[table.proposer(0)]!.peer), 3]])
     const waiting = others.filter((member) => member !== table.proposer(0))
     const seat = table.sit(self)
@@ -91,7 +91,7 @@ describe('rule 5, vote: prevotes', () => {
     assert.deepEqual(voted(again, 'prevote'), {})
   })
 
-  it('are for none at once where the proposer signs what cannot be valid', () => {
+  it('are for none at once when the proposer signs something invalid', () => {
     const seat = deciding()
     const { state } = seat
     const by = (member: number, slot: number) =>
@@ -106,7 +106,7 @@ describe('rule 5, vote: prevotes', () => {
     assert.deepEqual(voted(seat, 'prevote'), { 0: null })
   })
 
-  it('need no certificates where a quorum prevoted already', () => {
+  it('need no certificates if a quorum prevoted already', () => {
     const seat = table.sit(self)
     seat.hear(...others.map((member) => table.ready(member, [])), table.proposal(0, cut))
     assert.deepEqual(voted(seat, 'prevote'), {})
@@ -114,7 +114,7 @@ describe('rule 5, vote: prevotes', () => {
     assert.deepEqual(voted(seat, 'prevote'), { 0: hex(id) })
   })
 
-  it('of a locked member: for the same cut, not for another fresh one', () => {
+  it('of a locked member support the same cut, and no other fresh one', () => {
     const same = locked()
     same.hear(table.proposal(1, cut))
     assert.deepEqual(voted(same, 'prevote'), { 0: hex(id), 1: hex(id) })
@@ -123,7 +123,7 @@ describe('rule 5, vote: prevotes', () => {
     assert.deepEqual(voted(seat, 'prevote'), { 0: hex(id), 1: null })
   })
 
-  it('are for a repeated cut only with the q prevotes that it claims', () => {
+  it('support a repeated cut only with the q prevotes that it claims', () => {
     const seat = deciding()
     seat.timeout('propose/0')
     seat.hear(...votes('prevote', 0, id, others.slice(1)))
@@ -136,7 +136,7 @@ describe('rule 5, vote: prevotes', () => {
     assert.deepEqual(voted(seat, 'prevote'), { 0: null, 1: hex(id) })
   })
 
-  it('of a locked member: for another cut that was valid at or after the lock', () => {
+  it('of a locked member support another cut that was valid at or after the lock', () => {
     const seat = locked()
     seat.timeout('propose/1')
     seat.hear(...votes('prevote', 1, otherId), ...votes('precommit', 1, null))
@@ -148,7 +148,7 @@ describe('rule 5, vote: prevotes', () => {
     if (member !== self) assert.equal(voted(seat, 'prevote')[2], hex(otherId))
   })
 
-  it('of a locked member: not for another cut that was valid before the lock', () => {
+  it('of a locked member do not support another cut that was valid before the lock', () => {
     const seat = deciding()
     seat.timeout('propose/0')
     seat.hear(...votes('prevote', 0, otherId), ...votes('precommit', 0, null))
@@ -166,7 +166,7 @@ describe('rule 5, vote: prevotes', () => {
 })
 
 describe('rule 5, vote: lock and precommit', () => {
-  it('at q prevotes for the proposal: valid and the prevotes are logged before the precommit', () => {
+  it('follow q prevotes for the proposal: valid and the prevotes are logged before the precommit', () => {
     const seat = deciding()
     seat.hear(table.proposal(0, cut), ...votes('prevote', 0, id))
     assert.deepEqual(voted(seat, 'precommit'), { 0: hex(id) })
@@ -175,7 +175,7 @@ describe('rule 5, vote: lock and precommit', () => {
     assert.ok(record?.type === 'valid' && record.prevotes.length === 3 && signed?.type === 'signed')
   })
 
-  it('only while it holds the body', () => {
+  it('need the body of the cut', () => {
     const seat = deciding()
     seat.timeout('propose/0')
     seat.hear(...votes('prevote', 0, id))
@@ -188,14 +188,14 @@ describe('rule 5, vote: lock and precommit', () => {
     assert.equal(hex(seat.state.valid!.id), hex(id), 'but it is valid, and repeated when the turn comes')
   })
 
-  it('is for none at q prevotes for none', () => {
+  it('are for none at q prevotes for none', () => {
     const seat = deciding()
     seat.timeout('propose/0')
     seat.hear(...votes('prevote', 0, null, others.slice(1)))
     assert.deepEqual(voted(seat, 'precommit'), { 0: null })
   })
 
-  it('is for what a quorum prevoted, also where the proposer told this member something else first', () => {
+  it('follow a prevote quorum even if the proposer sent this member something else first', () => {
     const seat = deciding()
     seat.hear(table.proposal(0, other), table.proposal(0, cut))
     assert.deepEqual(voted(seat, 'prevote'), { 0: hex(otherId) })
@@ -203,7 +203,7 @@ describe('rule 5, vote: lock and precommit', () => {
     assert.deepEqual(voted(seat, 'precommit'), { 0: hex(id) })
   })
 
-  it('repeats the valid cut with its view when it proposes', () => {
+  it('lead a proposer to repeat the valid cut with its view', () => {
     const seat = locked()
     const view = table.viewOf(self, 2)
     seat.hear(...votes('prevote', view, null, others.slice(0, 2)))
@@ -214,7 +214,7 @@ describe('rule 5, vote: lock and precommit', () => {
 })
 
 describe('rule 5, vote: views', () => {
-  it('end at once with q precommits for none where the proposer was not heard for rounds, and only there', () => {
+  it('end at once with q precommits for none if, and only if, the proposer was silent for rounds', () => {
     const proposer = table.proposer(0)
     const waiting = others.filter((member) => member !== proposer)
     const afterVain = (absences: ReadonlyMap<string, number>): Seat => {
@@ -233,7 +233,7 @@ describe('rule 5, vote: views', () => {
     assert.equal(afterVain(new Map()).state.view, 0)
   })
 
-  it('f + 1 members ahead make it jump, f do not', () => {
+  it('jump ahead with f + 1 members there, but not with f', () => {
     const seat = deciding()
     seat.hear(table.said(others[0]!, 'prevote', 7, { cut: null }))
     assert.equal(seat.state.view, 0)
@@ -241,7 +241,7 @@ describe('rule 5, vote: views', () => {
     assert.equal(seat.state.view, 5)
   })
 
-  it('one faulty member in the last possible view does no harm', () => {
+  it('are not disturbed by one faulty member in the last possible view', () => {
     const seat = deciding()
     seat.hear(table.said(others[0]!, 'prevote', Number.MAX_SAFE_INTEGER, { cut: null }))
     assert.equal(seat.state.view, 0)
@@ -249,7 +249,7 @@ describe('rule 5, vote: views', () => {
     assert.deepEqual(voted(seat, 'prevote'), { 0: hex(id) })
   })
 
-  it('go on when precommits do not agree, and grow longer', () => {
+  it('continue when precommits do not agree, and grow longer', () => {
     const seat = deciding()
     seat.timeout('propose/0')
     seat.hear(...votes('precommit', 0, null))
@@ -263,7 +263,7 @@ describe('rule 5, vote: views', () => {
     assert.equal(seat.state.view, 1)
   })
 
-  it('begin when the charter says, regardless of the delays that the member measured: the others have to be there', () => {
+  it('start when the charter says, whatever delays the member measured: the others have to be there', () => {
     const seat = deciding()
     const { voteMs } = table.context.charter.timeouts
     seat.state = { ...seat.state, delays: { ...NO_DELAYS, vote: [1] } }
@@ -279,7 +279,7 @@ describe('rule 5, vote: views', () => {
     )
   })
 
-  it('set no timer that JavaScript would let run out at once', () => {
+  it('set no timer that JavaScript would fire at once', () => {
     const slow = new ScriptedConsortium(4, {
       timeouts: { ...table.context.charter.timeouts, growthMs: 604_800_000 }
     })
@@ -291,7 +291,7 @@ describe('rule 5, vote: views', () => {
 })
 
 describe('rule 5, vote: commit', () => {
-  it('counts from any view, an old one too, and then it votes no more', () => {
+  it('counts precommits of any view, even an old one, and votes no more afterwards', () => {
     const seat = locked()
     seat.hear(...votes('precommit', 0, id, others.slice(0, 2)))
     assert.ok(seat.state.committed !== undefined && equalBytes(seat.state.committed.id, id))
@@ -310,7 +310,7 @@ describe('rule 5, vote: commit', () => {
     assert.ok(seat.state.committed)
   })
 
-  it('is not made of precommits of different views', () => {
+  it('does not combine precommits of different views', () => {
     const seat = deciding()
     seat.hear(table.proposal(0, cut), ...votes('precommit', 0, id, others.slice(0, 1)))
     seat.hear(...votes('precommit', 1, id, others.slice(1, 2)), ...votes('precommit', 2, id, others.slice(2)))
@@ -318,12 +318,12 @@ describe('rule 5, vote: commit', () => {
   })
 })
 
-describe('a member that says different things to different members', () => {
+describe('a member that equivocates', () => {
   const liar = table.proposer(0)
   const honest = others.filter((member) => member !== liar)
 
-  it('cannot keep apart those who saw a quorum of prevotes and those who did not', () => {
-    // To this member it prevoted two other cuts, to the next one the cut that got a quorum there.
+  it('cannot separate those who saw a quorum of prevotes from those who did not', () => {
+    // It sent this member prevotes for two other cuts, and the next one a prevote for the cut that got a quorum there.
     const seat = deciding()
     for (const said of [otherId, cutId(table.context, third)])
       seat.hear(table.said(liar, 'prevote', 0, { cut: said }))
@@ -340,7 +340,7 @@ describe('a member that says different things to different members', () => {
     assert.equal(voted(seat, 'prevote')[1], hex(id))
   })
 
-  it('cannot keep a commit, or the body of the cut, from those that it told otherwise', () => {
+  it('cannot withhold a commit, or the body of the cut, from those it told otherwise', () => {
     const seat = deciding()
     seat.hear(table.proposal(0, other), table.proposal(0, third))
     for (const said of [otherId, cutId(table.context, third)])
@@ -354,7 +354,7 @@ describe('a member that says different things to different members', () => {
     assert.ok(seat.state.committed !== undefined && equalBytes(seat.state.committed.id, id))
   })
 
-  it('is accused once in a round and takes two places, however much it sends', () => {
+  it('is accused once per round and takes two slots, however much it sends', () => {
     const seat = deciding()
     for (let view = 0; view < 60; view++) {
       for (const said of [id, otherId, null]) {

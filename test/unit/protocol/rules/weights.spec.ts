@@ -8,13 +8,13 @@ describe('rule 9, weights', () => {
   const { context } = new ScriptedConsortium(2)
   const { charter, members } = context
 
-  it('are those of the charter, and 1 for members that it does not list', () => {
+  it('come from the charter, and are 1 for members that it does not list', () => {
     const of = (weights?: Charter['weights']) =>
       memberWeights({ members, charter: { ...charter, ...(weights && { weights }) } })
     const [one, other] = members.map(({ peer }) => peer)
     assert.equal(of(), 'samples')
     assert.equal(of('uniform'), 'uniform')
-    // The members count documents then; the rule takes any count.
+    // The members then count documents; the rule accepts any count.
     assert.equal(of('documents'), 'samples')
     assert.deepEqual(
       of([{ peer: one!, weight: 5 }]),
@@ -25,7 +25,7 @@ describe('rule 9, weights', () => {
     )
   })
 
-  it("allow numbers of training documents up to the charter's cap", () => {
+  it("count training documents up to the charter's cap", () => {
     assert.equal(samplesFault(charter, { samples: charter.sampleCap }), undefined)
     assert.match(
       samplesFault(charter, { samples: charter.sampleCap + 1 })!,

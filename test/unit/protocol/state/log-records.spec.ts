@@ -8,8 +8,8 @@ import {
   roundOfRecord
 } from '../../../../src/protocol/state/log-records.ts'
 
-describe('records of the log', () => {
-  it('come back as they were, for all that a member logs in a round', () => {
+describe('log records', () => {
+  it('round-trip, for everything that a member logs in a round', () => {
     const table = new ScriptedConsortium(4)
     const proposer = table.proposer(0)
     const seat = table.sit(proposer)
@@ -31,7 +31,7 @@ describe('records of the log', () => {
     }
   })
 
-  it('are refused where they are none, and nothing else is thrown (property)', () => {
+  it('throw only MalformedError when invalid (property)', () => {
     const bytes = encodeLogRecord({ type: 'silent', through: 3 })
     fc.assert(
       fc.property(

@@ -51,7 +51,7 @@ describe('the kept messages of a round', () => {
     )
   })
 
-  it('lose a slot with its last author, and are never changed in place', () => {
+  it('lose a slot with its last author, and are never mutated', () => {
     const without = withKept(messages, 'prevote', 1, 3, [])
     assert.equal(slotOf({ messages: without }, 'prevote', 1), undefined)
     assert.equal(countOf(state, 'prevote', 1), 1)

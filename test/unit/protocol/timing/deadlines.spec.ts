@@ -15,7 +15,7 @@ const self = (table.proposer(0) + 1) % 4
 const everybody = [0, 1, 2, 3]
 const absent = (table.proposer(0) + 2) % 4
 
-/** A member whose clock the test moves. */
+/** A member whose clock the test controls. */
 function timedSeat(): { seat: Seat; clock: { now: number } } {
   const clock = { now: 1_000 }
   const environment = table.environment(self)
@@ -54,7 +54,7 @@ function liveThrough(heard = everybody, certified = heard, late: readonly number
 }
 
 describe('rule 5: deadlines', () => {
-  it('are those of the charter before anything is measured, and without a clock', () => {
+  it('equal those of the charter until something is measured, without reading a clock', () => {
     const { state } = table.sit(self)
     assert.deepEqual(state.delays, NO_DELAYS)
     const { gatherMs, graceMs, proposeMs, voteMs } = timeouts
@@ -62,12 +62,12 @@ describe('rule 5: deadlines', () => {
     assert.equal(state.moments, NO_MOMENTS)
   })
 
-  it('follow what the decided view and the gathering took', () => {
+  it('follow the duration of the decided view and of gathering', () => {
     const { delays } = liveThrough()
     assert.deepEqual(delays, { proposal: [120], vote: [60], gather: [700], grace: [0], doubled: 0 })
   })
 
-  it('do not follow a gathering from which a present member was left out', () => {
+  it('ignore a gathering from which a present member was left out', () => {
     const { delays } = liveThrough(
       everybody,
       everybody.filter((member) => member !== absent)
@@ -76,12 +76,12 @@ describe('rule 5: deadlines', () => {
     assert.deepEqual(delays.vote, [60])
   })
 
-  it('follow a gathering from which only an absent member is missing', () => {
+  it('use a gathering from which only an absent member is missing', () => {
     const { delays } = liveThrough(everybody.filter((member) => member !== absent))
     assert.deepEqual(delays.gather, [700])
   })
 
-  it('start a view from the moved time, and add the growth of the charter to it', () => {
+  it('start a view from the adapted time, and add the growth of the charter to it', () => {
     const { seat } = timedSeat()
     const moved = { ...seat.state, delays: { ...NO_DELAYS, proposal: [timeouts.proposeMs] } }
     assert.equal(deadlinesOf(moved).proposeMs, 4 * timeouts.proposeMs)
@@ -100,7 +100,7 @@ describe('rule 5: deadlines', () => {
     )
   })
 
-  it('leave a fitting time for a vote unchanged, and move it by a factor of 8 at most', () => {
+  it('keep a fitting vote timeout, and change it by a factor of 8 at most', () => {
     assert.equal(voteTimeout(1_000, []), 1_000)
     assert.equal(voteTimeout(1_000, [250]), 1_000)
     assert.equal(voteTimeout(1_000, [1]), 125)
@@ -112,14 +112,14 @@ describe('rule 5: deadlines', () => {
     assert.equal(voteTimeout(1_000, [9_000, 100, 9_000, 100, 100]), 400)
   })
 
-  it('let gathering take at most the charter’s time, and shorten it only after three rounds', () => {
+  it('limit gathering to the charter’s time, and shorten it only after three rounds', () => {
     assert.equal(gatherDeadline(8_000, [100, 100], 0), 8_000)
     assert.equal(gatherDeadline(8_000, [100, 100, 100], 0), 1_000)
     assert.equal(gatherDeadline(8_000, [100, 900, 100], 0), 1_800)
     assert.equal(gatherDeadline(8_000, [100, 7_000, 100], 0), 8_000)
   })
 
-  it('double the time to gather when more manifests came too late than can be faulty, and halve it again', () => {
+  it('double the gather time when more manifests were late than can be faulty, and halve it again', () => {
     assert.equal(liveThrough(everybody, []).delays.doubled, 0, 'without a manifest nothing came too late')
     const { delays } = liveThrough(everybody, [], [1, 2])
     assert.deepEqual([delays.doubled, delays.gather], [1, []])

@@ -34,7 +34,7 @@ describe('npm run ROOM -- NAME', () => {
   const run = (main: string, ...args: string[]) =>
     spawnSync(process.execPath, [join(folder, main), ...args], { encoding: 'utf8' })
 
-  it('lists the names when none is given, or help is asked for', () => {
+  it('lists the names when none is given, or with --help', () => {
     for (const args of [[], ['--help']]) {
       const { status, stdout } = run('main.mjs', ...args)
       assert.equal(status, 0)
@@ -44,18 +44,18 @@ describe('npm run ROOM -- NAME', () => {
     assert.match(run('usual.mjs', '--help').stdout, /^ {2}echo {2}says what it was given \(default\)$/m)
   })
 
-  it('passes arguments and flags of Node.js on, and ends with the exit code of the program', () => {
+  it('passes on arguments and flags of Node.js, and exits with the code of the program', () => {
     const { status, stdout } = run('main.mjs', 'echo', '3', '--json', 'x y')
     assert.equal(status, 3)
     assert.deepEqual(JSON.parse(stdout), [['--expose-gc'], ['--json', 'x y']])
     assert.notEqual(run('main.mjs', 'gone').status, 0)
   })
 
-  it('takes the default where the arguments begin with an option', () => {
+  it('uses the default when the arguments begin with an option', () => {
     assert.deepEqual(JSON.parse(run('usual.mjs', '-1', '--json').stdout), [['--expose-gc'], ['--json']])
   })
 
-  it('ends with 2 for an unknown name', () => {
+  it('exits with 2 for an unknown name', () => {
     for (const name of ['nonsense', 'toString', '--json']) {
       const { status, stdout, stderr } = run('main.mjs', name)
       assert.deepEqual([status, stdout], [2, ''])

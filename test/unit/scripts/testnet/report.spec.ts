@@ -47,14 +47,14 @@ function views(): PeerView[] {
 describe('the report of a testnet', () => {
   const rounds = reportRounds(views())
 
-  it('gives every peer its digests in order, and every round its mean times and bytes a peer', () => {
+  it('lists the digests of every peer in order, and the mean times and bytes per peer of every round', () => {
     assert.deepEqual(rounds.peers[2]!.stackDigests, ['1'.repeat(64), '2'.repeat(64)])
     assert.deepEqual(rounds.peers[2]!.modelDigests, ['5'.repeat(64), '6'.repeat(64)])
     assert.deepEqual(rounds.rounds[1]!.bytesReceived, [0, 1000, 2000, 3000])
     assert.deepEqual(rounds.rounds[1]!.ms, ms)
   })
 
-  it('has agreed only when every peer sealed every round with the same digests', () => {
+  it('agrees only if every peer sealed every round with the same digests', () => {
     assert.ok(hasAgreed(rounds, 2))
     assert.ok(!hasAgreed(rounds, 3))
     const [first, ...others] = rounds.peers
@@ -63,7 +63,7 @@ describe('the report of a testnet', () => {
     assert.ok(!hasAgreed({ ...rounds, peers: [...others, { ...first!, stackDigests: [] }] }, 2))
   })
 
-  it('and the live table fit into 80 columns and name all that they should', () => {
+  it('fits into 80 columns, as does the live table, with everything they should name', () => {
     const standalone = Object.fromEntries(DOMAINS.map((_, index) => [`peer-${index}`, 4.5 + index]))
     const loss = Object.fromEntries(DOMAINS.map((domain) => [domain, { base: 4, global: 3, standalone }]))
     const text = renderReport({ ...rounds, loss, adapter: '/tmp/adapter' })

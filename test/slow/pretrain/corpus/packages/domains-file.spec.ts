@@ -6,7 +6,7 @@ import { domainLines } from '../../../../../pretrain/corpus/packages/domains-fil
 import { domainsFile } from '../../../../../src/data/index.ts'
 
 describe('pretrain/corpus/packages/domains-file', () => {
-  it('ships what the packages give, byte for byte', async () => {
+  it('ships the text of the packages, byte for byte', async () => {
     const shipped = brotliDecompressSync(await readFile(domainsFile()))
     assert.equal(sha256(shipped), sha256(await domainLines()))
   })

@@ -27,7 +27,7 @@ describe('pretrain/corpus/packages/pretraining-documents', () => {
     }
   })
 
-  it('keeps the novel and the domains’ years out of pretraining, and leaves at least 9 MB', () => {
+  it('keeps the novel and the years of the domains out of pretraining, and leaves at least 9 MB', () => {
     const years = pretraining
       .flatMap(({ id }) => /^state-of-the-union\/(\d{4})/.exec(id)?.[1] ?? [])
       .map(Number)
@@ -67,12 +67,12 @@ describe('createDomainFilter', () => {
     assert.equal(isNew({ id: 'wrapped', text: chapter.toUpperCase().replaceAll(' ', '\n') }), false)
   })
 
-  it('refuses a text of whose long lines more than a fifth stand in a domain', () => {
+  it('refuses a text if more than a fifth of its long lines occur in a domain', () => {
     const borrowed = chapter.split('\n').find((line) => line.length > 60)!
     assert.equal(isNew({ id: 'borrower', text: [...lines, borrowed].join('\n') }), false)
   })
 
-  it('lets the first of two equal texts pass that no domain holds', () => {
+  it('passes the first of two equal texts that no domain contains', () => {
     assert.equal(isNew({ id: 'first', text: lines.join('\n') }), true)
     assert.equal(isNew({ id: 'second', text: lines.join(' ') }), false)
   })

@@ -3,14 +3,14 @@ import { markedText, tokenPieces } from '../../../../../src/cli/commands/data/to
 import { createTextTokenizer } from '../../../../../src/model/index.ts'
 import { BYTE_LEVEL_CONFIG, BYTE_LEVEL_TOKENIZER } from '../../../model/tokenizers.ts'
 
-describe('tokens for people', () => {
+describe('token display', () => {
   const tokenizer = createTextTokenizer(BYTE_LEVEL_TOKENIZER, BYTE_LEVEL_CONFIG)
   const example = (ids: number[], weights: number[]) => ({
     ids: Int32Array.from(ids),
     weights: Uint8Array.from(weights)
   })
 
-  it('stand by their text, markers and pieces of characters by their name', () => {
+  it('shows tokens as their text, and special tokens and partial characters by name', () => {
     // The two bytes of é come as two tokens.
     assert.deepEqual(tokenPieces(example([0, 10, 4, 11, 6, 7], [0, 0, 0, 1, 1, 0]), tokenizer), [
       { id: 0, text: '<|start|>', learned: false },
@@ -24,7 +24,7 @@ describe('tokens for people', () => {
     assert.equal(tokenPieces(example([3], [1]), pieces)[0]!.text, ' Once')
   })
 
-  it('are a text with what is learned between brackets', () => {
+  it('marks the training targets in a text with brackets', () => {
     const marked = (weights: number[]): string =>
       markedText(tokenPieces(example([0, 10, 4, 11], weights), tokenizer))
     assert.equal(marked([0, 0, 1, 1]), '<|start|>hell⟦o h⟧')

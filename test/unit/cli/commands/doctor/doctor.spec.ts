@@ -16,7 +16,7 @@ interface Found {
 describe('loam doctor', function () {
   this.timeout(120_000)
 
-  it('tells which executors work, which is the default and what installs the others, in 80 columns', async () => {
+  it('lists working executors, the default, and how to install the others, in 80 columns', async () => {
     const section = doctorSections.find(({ name }) => name === 'executors')!
     const { result, text, actions } = await section.examine({ home: '.', settings: {} })
     const found = result as Found[]
@@ -43,7 +43,7 @@ describe('loam doctor', function () {
     for (const line of text.split('\n')) assert.ok(line.length <= 80, line)
   })
 
-  it('tells what the machine has, also for a home that is not made yet', async () => {
+  it('describes the machine, even before the home exists', async () => {
     const section = doctorSections.find(({ name }) => name === 'machine')!
     const { result, text } = await section.examine({ home: '/no/such/home', settings: {} })
     const machine = result as {
@@ -59,7 +59,7 @@ describe('loam doctor', function () {
     for (const line of text.split('\n')) assert.ok(line.length <= 80, line)
   })
 
-  it('knows an older version from a newer one', () => {
+  it('tells an older version from a newer one', () => {
     for (const [found, needed] of [
       ['18.20.1', '20.19'],
       ['20.9.0', '20.19']
@@ -68,7 +68,7 @@ describe('loam doctor', function () {
     for (const found of ['20.19.0', '20.20.2', '24.0.0']) assert.ok(!isOlder(found, '20.19'))
   })
 
-  it('wraps at spaces and keeps every word', () => {
+  it('wraps at spaces without losing words', () => {
     const text = Array.from({ length: 60 }, (_, index) => 'word'.repeat((index % 4) + 1)).join(' ')
     const lines = wrap(text, '  ').split('\n')
     assert.ok(lines.length > 3 && lines.every((line) => line.length <= 80 && line.startsWith('  ')))

@@ -4,7 +4,7 @@ import { bootstrap, network, peer } from '../../../node/diagnosis/network-exampl
 import { temporaryHome } from '../../../node/temporary-home.ts'
 
 describe('the network in loam doctor', () => {
-  it('is told in 80 columns, with every address and verdict', () => {
+  it('is printed in 80 columns, with every address and verdict', () => {
     const view = network({
       mesh: null,
       observed: [{ peerId: peer(1), address: '/ip4/203.0.113.9/tcp/61000', isOwn: false }],

@@ -14,7 +14,7 @@ describe('loam train: settings, log and progress', () => {
   })
   afterEach(() => rm(folder, { recursive: true, force: true }))
 
-  it('flags go over the config, the config over the defaults', async () => {
+  it('takes flags over the config file, and the file over the defaults', async () => {
     await writeFile(
       path('c.json'),
       JSON.stringify({ data: 'd', out: 'o', rank: 16, steps: 5, template: { text: '{a}' } })
@@ -56,7 +56,7 @@ describe('loam train: settings, log and progress', () => {
     await assert.rejects(loadTrainSettings(path('missing.json'), {}), /config file not found/)
   })
 
-  it('a resumed log keeps the steps up to the checkpoint, and nothing that was cut off', async () => {
+  it('keeps the log up to the checkpoint on resume, and drops a truncated line', async () => {
     const log = openTrainingLog(path('log'))
     for (const step of [1, 2, 3]) log.write({ step, loss: step })
     await writeFile(path('log'), `${await readFile(path('log'), 'utf8')}{"step":4,"lo`)

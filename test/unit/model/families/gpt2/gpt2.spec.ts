@@ -27,7 +27,7 @@ import { BYTE_LEVEL_CONFIG, BYTE_LEVEL_TOKENIZER } from '../../tokenizers.ts'
 const weights = initialiseModel(TINY_GPT2, 5)
 
 describe('GPT-2', () => {
-  it('reads the config that it writes, and names the key that it does not support', () => {
+  it('reads the config that it writes, and names an unsupported key', () => {
     const json = gpt2ConfigJson(TINY_GPT2)
     assert.deepEqual(parseModelConfig(json), TINY_GPT2)
     const { n_inner, n_positions, ...bare } = json
@@ -65,7 +65,7 @@ describe('GPT-2', () => {
     const write = (tensors: Map<string, Tensor>): void =>
       writeFileSync(join(folder, 'model.safetensors'), encodeSafetensors(tensors))
 
-    it('holds linear weights as [in, out] and comes back as [out, in]', () => {
+    it('stores linear weights as [in, out] and reads them as [out, in]', () => {
       const onDisk = checkpointTensors(TINY_GPT2, weights)
       assert.deepEqual(onDisk.get('transformer.h.0.attn.c_attn.weight')!.shape, [16, 48])
       assert.equal(
@@ -75,7 +75,7 @@ describe('GPT-2', () => {
       assert.deepEqual(new Map([...loadBaseModel(folder).weights].sort()), new Map([...weights].sort()))
     })
 
-    it('is read without the prefix, and its masks are left out', () => {
+    it('is read without the key prefix, and without attention masks', () => {
       const bare = new Map<string, Tensor>(
         [...checkpointTensors(TINY_GPT2, weights)].map(([name, tensor]) => [
           name.replace('transformer.', ''),
@@ -88,7 +88,7 @@ describe('GPT-2', () => {
       assert.deepEqual(new Map([...loadBaseModel(folder).weights].sort()), new Map([...weights].sort()))
     })
 
-    it('names a tensor that does not fit, as it is on disk', () => {
+    it('names a mismatched tensor by its name on disk', () => {
       const tensors = checkpointTensors(TINY_GPT2, weights)
       tensors.set('transformer.h.1.mlp.c_fc.weight', weights.get('transformer.h.1.mlp.c_fc.weight')!)
       write(tensors)
@@ -129,7 +129,7 @@ describe('GPT-2', () => {
     assert.ok(Math.abs(before.loss - loss) > 1e-3)
   })
 
-  it('is trained, evaluated and refused where a text is longer than its positions', async () => {
+  it('is trained and evaluated, and refuses a text longer than its positions', async () => {
     const trainer = await createLoraTrainer({
       config: TINY_GPT2,
       rank: 2,

@@ -13,7 +13,7 @@ const QWEN2 = { model_type: 'qwen2', attention_bias: undefined, use_sliding_wind
 const parse = (changes: object): unknown => parseLlamaConfig({ ...JSON_CONFIG, ...changes })
 
 describe('Llama config', () => {
-  it('reads back what it writes, with every kind of bias and head', () => {
+  it('round-trips, with every kind of bias and head', () => {
     for (const config of [
       TINY_CONFIG,
       { ...TINY_CONFIG, tiedHead: false, bosId: 1, eosId: 2 },
@@ -54,7 +54,7 @@ describe('Llama config', () => {
     )
   })
 
-  it('reads what each kind means by its keys', () => {
+  it('reads the keys of each model type', () => {
     const bare = { ...JSON_CONFIG, attention_bias: undefined }
     const mistral = parseLlamaConfig({ ...bare, model_type: 'mistral', sliding_window: 16 })
     assert.deepEqual(mistral.windows, [16, 16])
@@ -77,7 +77,7 @@ describe('Llama config', () => {
     }
   })
 
-  it('takes what transformers takes where a key is absent, and passes over what transformers passes over', () => {
+  it('applies the defaults of transformers, and ignores what transformers ignores', () => {
     const long = { ...JSON_CONFIG, attention_bias: undefined, max_position_embeddings: 8192 }
     const windows = (changes: object): unknown => parseLlamaConfig({ ...long, ...changes }).windows
     const layers = (...sizes: (number | null)[]): (number | null)[] => sizes
@@ -129,7 +129,7 @@ describe('Llama config', () => {
     )
   })
 
-  it('names the key that it does not support', () => {
+  it('names an unsupported key', () => {
     const refusals: [object, RegExp][] = [
       [{ model_type: 'gpt_neox' }, /model_type: "gpt_neox" is not supported/],
       [{ hidden_act: 'gelu' }, /hidden_act: "gelu" is not supported \(supported: silu\)/],
@@ -194,7 +194,7 @@ describe('Llama parameters', () => {
     assert.equal(parameterShapes(TINY_CONFIG).has('lm_head.weight'), false)
   })
 
-  it('are adapted by full name or by the end of one, sorted and once each', () => {
+  it('are selected for adaptation by full name or suffix, sorted, each once', () => {
     const full = 'model.layers.1.self_attn.q_proj'
     assert.deepEqual(expandTargetModules(TINY_CONFIG, ['q_proj', full, 'mlp.up_proj']), [
       'model.layers.0.mlp.up_proj',

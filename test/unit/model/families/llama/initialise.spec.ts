@@ -10,13 +10,13 @@ describe('initial weights', () => {
     return Math.sqrt(data.reduce((sum, value) => sum + value * value, 0) / data.length)
   }
 
-  it('fit the config and the seed', () => {
+  it('depend on the config and the seed', () => {
     assert.deepEqual(new Map([...weights].map(([name, { shape }]) => [name, shape])), parameterShapes(config))
     assert.deepEqual(initialiseLlama(config, 1), weights)
     assert.notDeepEqual(initialiseLlama(config, 2), weights)
   })
 
-  it('have the deviation of their role', () => {
+  it('have the standard deviation of their role', () => {
     const near = (name: string, expected: number): void =>
       assert.ok(
         Math.abs(deviation(`model.layers.3.${name}`) / expected - 1) < 0.1,

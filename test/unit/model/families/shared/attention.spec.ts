@@ -47,7 +47,7 @@ describe('causal attention', () => {
     [300, 100],
     [300, 129]
   ] as const) {
-    it(`${length} positions, window ${window}: value and gradient of the formula`, async () => {
+    it(`${length} positions, window ${window}: value and gradient match the formula`, async () => {
       const random = createSeededRandom(length)
       const shapes = [
         [1, HEADS, GROUP, length, SIZE],

@@ -3,11 +3,11 @@ import { GraphBuilder, type GraphNode, gradients } from '../../../../../src/mode
 import { createOnnxRuntimeExecutor, createSeededRandom } from '../../../../../src/model/index.ts'
 import { assertClose } from '../../close.ts'
 
-/** So many words that the rows are taken in three chunks, the last one shorter. */
+/** Enough words that the rows are processed in three chunks, the last one shorter. */
 const [ROWS, WIDTH, VOCABULARY] = [293, 4, 70_000]
 
 describe('cross-entropy', () => {
-  it('is the same in chunks, loss and gradients, as by the whole distribution', async () => {
+  it('gives the same loss and gradients in chunks as over the whole distribution', async () => {
     const random = createSeededRandom(3)
     const normal = (length: number): Float32Array => Float32Array.from({ length }, () => random.normal())
     const x = normal(ROWS * WIDTH)

@@ -31,9 +31,9 @@ function part(batch: TrainingBatch, row: number, start: number, end: number): Tr
   }
 }
 
-describe('packed documents that do not see each other', () => {
+describe('packed documents with isolated attention', () => {
   for (const [name, config, targetModules] of FAMILIES) {
-    it(`${name}: give the loss and the gradients of documents in rows of their own`, async () => {
+    it(`${name}: give the loss and the gradients of documents in separate rows`, async () => {
       const settings = { kind: 'lora', rank: 2, alpha: 4, targetModules } as const
       const lora = initialiseLora(config, settings, 1).flatMap(
         ({ module, A, B }): [string, Float32Array][] => [
@@ -87,7 +87,7 @@ describe('packed documents that do not see each other', () => {
     })
   }
 
-  it('count their positions from their beginnings', () => {
+  it('count positions from their own beginning', () => {
     assert.deepEqual(
       [...restartedPositions(Float32Array.of(1, 1, 2, 2, 2, 3, 3, 3), 4)],
       [0, 1, 0, 1, 0, 0, 1, 2]

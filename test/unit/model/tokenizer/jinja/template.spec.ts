@@ -6,8 +6,8 @@ const render = (source: string, variables: Record<string, unknown> = {}): string
   compileJinja(source).render(variables, () => DAY)
 
 describe('Jinja templates', () => {
-  it("have Python's string methods, with their arguments", () => {
-    // What CPython 3.11 gives for the same expressions.
+  it("provide Python's string methods, with their arguments", () => {
+    // The results of CPython 3.11 for the same expressions.
     const expected: [string, string][] = [
       ["'\\n\\nab\\n'.strip('\\n')", 'ab'],
       ["'\\n\\n ab \\n'.lstrip('\\n')", ' ab \n'],
@@ -29,12 +29,12 @@ describe('Jinja templates', () => {
     for (const [expression, text] of expected) assert.equal(render(`{{ ${expression} }}`), text, expression)
     assert.equal(render("{{ '\ufeffa\u0085'.strip() }}"), '\ufeffa')
     assert.equal(render('{{ m.content.strip() }}', { m: { content: ' a ' } }), 'a')
-    // An object's own key of that name is none of the methods.
+    // An object's own key of that name takes precedence over the method.
     assert.throws(() => render('{{ m.strip() }}', { m: { strip: 'a' } }), /not a function/)
     assert.throws(() => render("{{ 'a'.strip(3) }}"), /not a string/)
   })
 
-  it('write a date in UTC and in English', () => {
+  it('format dates in UTC and in English', () => {
     const written: [string, string][] = [
       ['%d %b %Y', '07 Mar 2026'],
       ['%B %-d, %Y', 'March 7, 2026'],
@@ -47,7 +47,7 @@ describe('Jinja templates', () => {
     assert.throws(() => render("{{ strftime_now('%Q') }}"), /unknown date format %Q/)
   })
 
-  it('pass over the marks of what an assistant wrote', () => {
+  it('ignore the marks around assistant text', () => {
     assert.equal(
       render('{% for m in messages %}{%- generation -%} {{ m }} {%- endgeneration -%}{% endfor %}', {
         messages: ['a', 'b']
@@ -56,7 +56,7 @@ describe('Jinja templates', () => {
     )
   })
 
-  it('raise what the template raises', () => {
+  it('raise the exceptions of the template', () => {
     assert.throws(() => render("{{ raise_exception('no system role') }}"), /no system role/)
     assert.equal(render('{% for i in range(2, 8, 3) %}{{ i }},{% endfor %}'), '2,5,')
   })

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { Key } from 'interface-datastore'
 import { RecordlessDatastore } from '../../../../../src/node/network/core/recordless-datastore.ts'
 
-describe('the store of the network', () => {
-  it('takes what libp2p knows of peers, and no records of the hash table', () => {
+describe('the datastore of the network', () => {
+  it('stores what libp2p knows about peers, but no DHT records', () => {
     const store = new RecordlessDatastore()
     const value = Uint8Array.of(1)
     store.put(new Key('/peers/one'), value)

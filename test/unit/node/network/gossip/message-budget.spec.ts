@@ -7,7 +7,7 @@ import {
 import { TokenBuckets } from '../../../../../src/node/network/limits/token-bucket.ts'
 import { memoryLog } from '../../memory-log.ts'
 
-/** How many of `count` messages a second pass, for so many seconds. */
+/** How many of `count` messages per second pass, over a number of seconds. */
 function passed(budgets: TokenBuckets, perSecond: number, seconds: number): number {
   let taken = 0
   for (let index = 0; index < perSecond * seconds; index++)
@@ -15,8 +15,8 @@ function passed(budgets: TokenBuckets, perSecond: number, seconds: number): numb
   return taken
 }
 
-describe('the budget of messages of one author', () => {
-  it('is enough for what an honest member says in a round, in a consortium of any size', () => {
+describe('the message budget of an author', () => {
+  it('covers an honest member’s messages per round, in a consortium of any size', () => {
     for (const trainers of [1, 4, 40, 256]) {
       // An endorsement for every trainer, and ten more; a restarted member says it all again.
       const words = 2 * (trainers + 10)
@@ -37,11 +37,11 @@ describe('the budget of messages of one author', () => {
     assert(budgets.take('another', 10_000))
   })
 
-  it('lets a neighbour bring whatever it was allowed to take itself', () => {
+  it('lets a neighbour forward everything that it may accept itself', () => {
     const own = new TokenBuckets(() => authorBudget(4))
     const edge = edgeBudgets(() => 4)
     for (let at = 0; at < 60_000; at++)
-      // It may deliver up to five seconds late, and all at once.
+      // It may deliver up to five seconds late, and everything at once.
       if (own.take('author', at)) assert(edge.take('neighbour author', 5_000 * Math.ceil(at / 5_000)))
   })
 

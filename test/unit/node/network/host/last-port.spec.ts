@@ -12,8 +12,8 @@ async function occupied(): Promise<{ server: Server; port: number }> {
   return { server, port: (server.address() as AddressInfo).port }
 }
 
-describe('port 0 to listen on', () => {
-  it('is the port of the last time where that is free, and any other where it is not', async () => {
+describe('listening on port 0', () => {
+  it('reuses the last port if it is free, and any other if not', async () => {
     const { server, port } = await occupied()
     const last = [`/ip4/127.0.0.1/tcp/${port}${PEER}`]
     for (const address of ['/ip4/127.0.0.1/tcp/0', '/ip4/0.0.0.0/tcp/0'])
@@ -24,7 +24,7 @@ describe('port 0 to listen on', () => {
       assert.deepEqual(await withLastPorts([`/ip4/${host}/tcp/0`], last), [`/ip4/${host}/tcp/${port}`])
   })
 
-  it('is taken from an address of the same kind, of this machine, and once', async () => {
+  it('reuses a port only for the same kind of address, of this machine, and once', async () => {
     const { server, port } = await occupied()
     server.close()
     await once(server, 'close')
@@ -42,7 +42,7 @@ describe('port 0 to listen on', () => {
       assert.deepEqual(await withLastPorts([tcp], [other]), [tcp], other)
   })
 
-  it('leaves a port that is set alone', async () => {
+  it('leaves a configured port unchanged', async () => {
     const addresses = ['/ip4/127.0.0.1/tcp/4001', '/ip4/127.0.0.1/udp/0']
     assert.deepEqual(await withLastPorts(addresses, ['/ip4/127.0.0.1/tcp/4002']), addresses)
   })

@@ -11,8 +11,8 @@ function offendUntilBanned(bans: BanList, peer: string, now: number) {
   }
 }
 
-describe('the list of bans', () => {
-  it('shuts out a peer that offends often, logs it once, and lets it in again after the ban', () => {
+describe('the ban list', () => {
+  it('bans a peer for repeated offences, logs it once, and admits it again after the ban', () => {
     const bans = new BanList(TIMES)
     const { offences, ban } = offendUntilBanned(bans, 'a', 0)
     assert.equal(offences, 5)
@@ -25,7 +25,7 @@ describe('the list of bans', () => {
     assert.deepEqual(bans.bans(1_000), [])
   })
 
-  it('doubles the ban up to a bound, and resets it after a while: nobody is shut out forever', () => {
+  it('doubles the ban up to a bound, and resets it after a while: no ban is permanent', () => {
     const bans = new BanList(TIMES)
     const lengths: number[] = []
     let now = 0
@@ -39,7 +39,7 @@ describe('the list of bans', () => {
     assert.equal(offendUntilBanned(bans, 'a', now + TIMES.forgottenMs + 1).ban.times, 1)
   })
 
-  it('forgives an offence now and then', () => {
+  it('tolerates an occasional offence', () => {
     const bans = new BanList(TIMES)
     for (let turn = 0; turn < 1_000; turn++)
       assert.equal(bans.note('a', 'malformed', turn * 60_000), undefined)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { TokenBuckets } from '../../../../../src/node/network/limits/token-bucket.ts'
 
 describe('token buckets', () => {
-  it('give a burst at once and then the rate, each key its own', () => {
+  it('allow a burst at once and then the rate, per key', () => {
     const buckets = new TokenBuckets({ perSecond: 2, burst: 3 })
     assert.deepEqual(
       [1, 2, 3, 4].map(() => buckets.take('a', 0)),
@@ -18,7 +18,7 @@ describe('token buckets', () => {
     )
   })
 
-  it('remember no key for longer than it takes to fill', () => {
+  it('forget a key once its bucket is full again', () => {
     const buckets = new TokenBuckets({ perSecond: 1, burst: 5 })
     for (let i = 0; i < 100; i++) buckets.take(`peer ${i}`, i)
     assert.equal(buckets.size, 100)

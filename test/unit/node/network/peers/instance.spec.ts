@@ -9,7 +9,7 @@ describe('an instance of an identity', () => {
   const one = createInstance(signer, charter)
   const other = createInstance(signer, charter)
 
-  it('is distinguished from another of the same key, and proves that it has heard of it', () => {
+  it('differs from another with the same key, and proves that it has heard of it', () => {
     assert.notDeepEqual(one.id, other.id)
     const proof = one.prove(other.id)
     assert(isValidProof(signer.peer, charter, proof))
@@ -19,12 +19,12 @@ describe('an instance of an identity', () => {
     assert(!isValidProof(signer.peer, charter, one.prove(one.id)), 'about itself')
   })
 
-  it('stops where the other has been running for longer, and where it proves no age goes by its id', () => {
+  it('stops if the other has been running for longer, with the id as the tie-break', () => {
     const proof = (ageMs: number) => ({ ...other.prove(one.id), ageMs })
     const own = (ageMs: number) => ({ id: one.id, ageMs: () => ageMs })
     assert(isYounger(own(1_000), proof(60_000)))
     assert(!isYounger(own(60_000), proof(1_000)))
-    // What arrives late shows its signer younger than it is.
+    // A late proof makes its signer look younger than it is.
     assert(isYounger(own(10_000), proof(60_000)))
     const [left, right] = [one, other].map(({ id }) => ({ id, ageMs: () => 5_000 }))
     assert.notEqual(

@@ -15,7 +15,7 @@ describe('known addresses', () => {
   })
   afterEach(() => remove())
 
-  it('are kept while the peer runs, each once, and written only when they change', async () => {
+  it('are saved while the peer runs, each once, and only on change', async () => {
     let known = ['/ip4/1.2.3.4/tcp/1', '/ip4/1.2.3.4/tcp/2', '/ip4/1.2.3.4/tcp/1']
     const keeper = new AddressKeeper(home, () => known, log)
     await keeper.save()
@@ -29,13 +29,13 @@ describe('known addresses', () => {
     assert.deepEqual(await loadAddresses(home, log), known)
   })
 
-  it('are not lost to a start at which nobody was met', async () => {
+  it('survive a start at which no peer was met', async () => {
     await writeFile(home.addresses, '["/ip4/1.2.3.4/tcp/1"]')
     await new AddressKeeper(home, () => [], log).stop()
     assert.deepEqual(await loadAddresses(home, log), ['/ip4/1.2.3.4/tcp/1'])
   })
 
-  it('are hints: a disk that refuses them, or a damaged file, stops nobody', async () => {
+  it('are hints: an unwritable disk or a damaged file does not stop the peer', async () => {
     const nowhere = { ...home, addresses: `${home.folder}/missing/addresses.json` }
     await new AddressKeeper(nowhere, () => ['/ip4/1.2.3.4/tcp/1'], log).save()
     assert.match(log.messages.at(-1)!, /cannot be written/)

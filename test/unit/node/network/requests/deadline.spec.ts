@@ -7,7 +7,7 @@ const never = () => new Promise<never>(() => undefined)
 const withCode = (code: string) => (error: unknown) => error instanceof NetworkError && error.code === code
 
 describe('a deadline', () => {
-  it('passes a result and a failure through', async () => {
+  it('passes results and failures through', async () => {
     assert.equal(await withDeadline('work', 1000, undefined, async () => 7), 7)
     await assert.rejects(
       withDeadline('work', 1000, undefined, async () => Promise.reject(new RangeError('own'))),
@@ -28,7 +28,7 @@ describe('a deadline', () => {
     assert(seen?.aborted)
   })
 
-  it('follows the parent’s signal, before and during the work, and leaves no listener on it', async () => {
+  it('follows the parent signal, before and during the work, and leaves no listener on it', async () => {
     const controller = new AbortController()
     const during = withDeadline('work', 60_000, controller.signal, never)
     assert.equal(getEventListeners(controller.signal, 'abort').length, 1)

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { mayCarryBlocks } from '../../../../../src/node/network/transfer/allowance.ts'
 
-describe('connections that a relay limits', () => {
-  it('carry blocks only where they would not be cut off', () => {
+describe('limited relay connections', () => {
+  it('carry blocks only if they would not be cut off', () => {
     assert(mayCarryBlocks([{}]))
     assert(mayCarryBlocks([{ limits: { seconds: 120 } }]))
     assert(mayCarryBlocks([{ limits: { bytes: 1n << 30n } }]))

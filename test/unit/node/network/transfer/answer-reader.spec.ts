@@ -27,14 +27,14 @@ function foundFrames(block: Uint8Array, pieceBytes = PIECE_BYTES_MAX): Uint8Arra
 const digestOf = (text: string) => sha256Hex(Buffer.from(text))
 const isProtocolError = (error: unknown) => error instanceof NetworkError && error.code === 'protocol'
 
-describe('the reader of answers', () => {
+describe('the answer reader', () => {
   const readerFor = (...digests: string[]) => {
     const reader = new AnswerReader(new BlockBuffers())
     reader.expect(digests)
     return reader
   }
 
-  it('gives the answers in order, wherever the bytes are cut', () => {
+  it('returns the answers in order, wherever the stream is divided', () => {
     const blocks = [randomBytes(1), randomBytes(700), randomBytes(300_000)]
     const answers = [
       frame(encodeBlockAnswer({ status: 'missing' })),
@@ -102,7 +102,7 @@ describe('the reader of answers', () => {
       )
   })
 
-  it('of any bytes throws nothing but a NetworkError, and gives nothing that was not requested', () => {
+  it('throws only NetworkError for any bytes, and returns nothing that was not requested', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 3000 }), fc.nat({ max: 3 }), (bytes, count) => {
         const digests = Array.from({ length: count }, (_, index) => digestOf(String(index)))
@@ -117,7 +117,7 @@ describe('the reader of answers', () => {
     )
   })
 
-  it('takes memory back for the next block', () => {
+  it('reuses memory for the next block', () => {
     const buffers = new BlockBuffers()
     const first = buffers.take(BLOCK_BYTES_MAX)
     buffers.give(first)
@@ -125,7 +125,7 @@ describe('the reader of answers', () => {
     assert.equal(second.buffer, first.buffer)
     assert.equal(second.length, BLOCK_BYTES_MAX / 2)
     assert.notEqual(buffers.take(BLOCK_BYTES_MAX).buffer, first.buffer)
-    // Small blocks, and what came from elsewhere, do not get or become such memory.
+    // Small blocks, and foreign buffers, neither use nor become such memory.
     assert.equal(buffers.take(100).buffer.byteLength, 100)
     buffers.give(new Uint8Array(100))
     buffers.give(new Uint8Array(new ArrayBuffer(BLOCK_BYTES_MAX), 1))

@@ -20,7 +20,7 @@ describe('block announcements', () => {
       assert.throws(() => prefixesIn(encode(value)), NetworkError)
   })
 
-  it('wait for more news the longer the more are to hear them, so that no peer tells more than forty times a second', () => {
+  it('are batched for longer with more neighbours, so that a peer sends at most forty a second', () => {
     assert.equal(gatherMs(1), 50)
     for (const neighbours of [2, 3, 15, 40, 99, 1000]) {
       const framesPerSecond = (1000 / gatherMs(neighbours)) * neighbours
@@ -28,7 +28,7 @@ describe('block announcements', () => {
     }
   })
 
-  it('of any bytes throw nothing but a NetworkError', () => {
+  it('throw only NetworkError for any bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
         try {

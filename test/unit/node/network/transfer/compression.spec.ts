@@ -10,7 +10,7 @@ const isProtocolError = (error: unknown) => error instanceof NetworkError && err
 const repetitive = (length: number) =>
   Uint8Array.from(randomBytes(length), (byte, at) => (at % 2 ? byte : 60))
 
-describe('the compression of blocks', () => {
+describe('block compression', () => {
   let compression: Compression
   before(async () => {
     compression = await loadCompression()
@@ -18,27 +18,27 @@ describe('the compression of blocks', () => {
   const packed = (block: Uint8Array) => compression.pack(sha256Hex(block), block)
 
   for (const length of [1024, 65_000, 65_792, 1024 * 1024])
-    it(`brings ${length} bytes back as they were, in fewer`, () => {
+    it(`round-trips ${length} bytes in fewer`, () => {
       const block = repetitive(length)
       const frame = packed(block)!
       assert(frame.length < 0.8 * length, `${frame.length}`)
       assert.equal(sha256Hex(compression.unpack(frame, length)), sha256Hex(block))
     })
 
-  it('does not compress short blocks or those that do not become shorter', () => {
+  it('skips blocks that are short or do not shrink', () => {
     const block = randomBytes(100_000)
     assert.equal(packed(block), undefined)
     assert.equal(packed(block), undefined)
     assert.equal(packed(new Uint8Array(1023)), undefined)
   })
 
-  it('takes no frame that holds more or less than was said', () => {
+  it('refuses a frame whose length differs from the announced one', () => {
     const frame = packed(repetitive(5_000))!
     for (const length of [4_999, 5_001, 0, 1024 * 1024])
       assert.throws(() => compression.unpack(frame, length), isProtocolError)
   })
 
-  it('allocates no memory for the size that a frame claims', () => {
+  it('does not allocate the size that a frame claims', () => {
     // One segment of 2^40 bytes, and of 2^31 with a window.
     const huge = Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0xe0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0)
     const large = Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0x80, 0xff, 0, 0, 0, 0x80, 1, 0, 0)

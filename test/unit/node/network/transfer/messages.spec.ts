@@ -41,7 +41,7 @@ const answer: fc.Arbitrary<BlockAnswer> = fc.oneof(
 )
 
 describe('block messages', () => {
-  it('come back as they were, within their bound', () => {
+  it('round-trip, within their bound', () => {
     fc.assert(
       fc.property(
         fc.array(digest, { minLength: 1, maxLength: DIGESTS_PER_REQUEST_MAX }),
@@ -95,7 +95,7 @@ describe('block messages', () => {
     assert.throws(() => decodeBlockAnswer(long), NetworkError)
   })
 
-  it('of any bytes throw nothing else', () => {
+  it('throw nothing else for any bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 80 }), (bytes) => {
         for (const decode of [decodeBlockRequest, decodeBlockAnswer]) {
@@ -110,7 +110,7 @@ describe('block messages', () => {
     )
   })
 
-  it('shorten a wait that a server asks for', () => {
+  it('cap the wait that a server asks for', () => {
     const header = encodeBlockAnswer({ status: 'busy', retryAfterMs: 10 * RETRY_AFTER_MS_MAX })
     assert.deepEqual(decodeBlockAnswer(header), { status: 'busy', retryAfterMs: RETRY_AFTER_MS_MAX })
   })

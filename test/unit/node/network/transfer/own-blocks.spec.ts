@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { OwnBlocks } from '../../../../../src/node/network/transfer/own-blocks.ts'
 
 describe('an author’s own blocks', () => {
-  it('are sent once, and then others are to bring them', () => {
+  it('are sent once, and then left to others', () => {
     const own = new OwnBlocks()
     own.publish(['d'])
     assert.equal(own.refusal('d', 'first', 0, 0), undefined)
@@ -10,14 +10,14 @@ describe('an author’s own blocks', () => {
     assert(own.refusal('d', 'third', 1, 60_000)! > 0, 'somebody else has it')
   })
 
-  it('are sent again when the first that got them tells nothing', () => {
+  it('are sent again when the first recipient announces nothing', () => {
     const own = new OwnBlocks()
     own.publish(['d'])
     own.refusal('d', 'first', 0, 0)
     assert.equal(own.refusal('d', 'second', 0, 60_000), undefined)
   })
 
-  it('are sent in the end to a persistent asker: it may reach nobody else', () => {
+  it('are sent eventually to a persistent client, which may reach nobody else', () => {
     const own = new OwnBlocks()
     own.publish(['d'])
     const waits: number[] = []
@@ -34,7 +34,7 @@ describe('an author’s own blocks', () => {
     assert(own.refusal('d', 'another', 3, 0)! > 0)
   })
 
-  it('are not spared if they are another author’s, or old', () => {
+  it('do not include those of other authors, nor old ones', () => {
     const own = new OwnBlocks()
     assert.equal(own.refusal('other', 'a', 5, 0), undefined)
     for (const digest of ['1', '2', '3']) own.publish([digest])

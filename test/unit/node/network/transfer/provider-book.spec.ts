@@ -5,7 +5,7 @@ const evenly = () => 0.5
 const digest = 'd'
 
 describe('the provider book', () => {
-  it('asks those that answered before those that failed, and a liar last', () => {
+  it('asks peers that answered before those that failed, and a liar last', () => {
     const book = new ProviderBook()
     book.failed('slow', 0, false)
     book.failed('liar', 0, true)
@@ -14,7 +14,7 @@ describe('the provider book', () => {
     assert.deepEqual(book.ready(['slow', 'liar'], 60_000, evenly), ['liar', 'slow'])
   })
 
-  it('leaves a failed provider alone for longer each time, with an end', () => {
+  it('backs off from a failing provider up to a limit', () => {
     const book = new ProviderBook()
     const delay = (now: number) => {
       book.failed('a', now, false)
@@ -27,7 +27,7 @@ describe('the provider book', () => {
     assert.equal(delays.at(-1), 30_000)
   })
 
-  it('asks the fast before the slow, and less of a slow one at once', () => {
+  it('asks fast providers before slow ones, and a slow one for less at once', () => {
     const book = new ProviderBook()
     book.measured('slow', 10_000, 1_000)
     book.measured('fast', 1024 * 1024, 10)
@@ -36,7 +36,7 @@ describe('the provider book', () => {
     assert.equal(book.batchBytes('fast'), book.batchBytes('new'))
   })
 
-  it('does not ask a provider before the moment that it named', () => {
+  it('does not ask a provider before the time that it named', () => {
     const book = new ProviderBook()
     book.busyUntil('b', 100)
     assert.deepEqual(book.ready(['a', 'b'], 99, evenly), ['a'])
@@ -45,7 +45,7 @@ describe('the provider book', () => {
     assert(!book.mayHave('a', digest, 49) && book.mayHave('a', digest, 50))
   })
 
-  it('asks again later for a block that a provider lacked', () => {
+  it('asks a provider again later for a block that it lacked', () => {
     const book = new ProviderBook()
     assert(book.mayHave('a', digest, 0))
     book.lacks('a', digest, 0)

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { ServingTurns } from '../../../../../src/node/network/transfer/serving-turns.ts'
 
 describe('turns of peers that request blocks', () => {
-  it('are taken as long as there are places, and no more than a peer may have', () => {
+  it('are limited in total and per peer', () => {
     const turns = new ServingTurns({ requestsAtOnce: 3, requestsPerPeer: 2, keptMs: 100 })
     assert.deepEqual(
       ['greedy', 'greedy', 'greedy', 'modest', 'third'].map((peer) => turns.begin(peer, 0)),
@@ -13,7 +13,7 @@ describe('turns of peers that request blocks', () => {
     assert(turns.begin('third', 1))
   })
 
-  it('keep the next place for a peer that was sent away, until it should have returned', () => {
+  it('reserve the next slot for a refused peer until it should have returned', () => {
     const turns = new ServingTurns({ requestsAtOnce: 1, requestsPerPeer: 2, keptMs: 100 })
     assert(turns.begin('greedy', 0))
     assert(!turns.begin('modest', 1))
@@ -27,7 +27,7 @@ describe('turns of peers that request blocks', () => {
     assert(turns.begin('greedy', 152), 'the other has not come back')
   })
 
-  it('come to every peer that asks again in time, however often others ask and in whatever order', () => {
+  it('come to every peer that retries in time, however often others ask', () => {
     const peers = ['a', 'b', 'c', 'd', 'modest']
     const orders = fc.array(fc.shuffledSubarray([...peers, 'a', 'a', 'b'], { minLength: 8 }), {
       maxLength: 40

@@ -28,7 +28,7 @@ describe('the choice of blocks', () => {
   const take = (provider: string, sharers = 1, now = 0) =>
     wanted.take(provider, sharers, now).map(({ digest }) => digest)
 
-  it('takes the rarest first, each from one provider at a time', () => {
+  it('prefers the rarest, each from one provider at a time', () => {
     const one = job(['a'])
     for (const digest of ['common', 'rare', 'known']) wanted.add(digest, BATCH_BYTES_MAX / 2, one)
     tell('common', 'b', 'c')
@@ -38,7 +38,7 @@ describe('the choice of blocks', () => {
     assert.deepEqual(take('c'), [])
   })
 
-  it('asks only peers that have a block, and not soon again a peer that did not send it', () => {
+  it('asks only peers that have a block, and pauses for a peer that did not send it', () => {
     wanted.add('d', 10, job([]))
     assert.deepEqual(take('a'), [])
     tell('d', 'a')
@@ -47,7 +47,7 @@ describe('the choice of blocks', () => {
     assert.deepEqual(take('a', 1, 50), ['d'])
   })
 
-  it('leaves an author’s line to blocks that nobody else serves', () => {
+  it('reserves an author’s uplink for blocks that nobody else serves', () => {
     wanted.add('only', 10, job(['author'], 'author'))
     wanted.add('spread', 10, job(['author'], 'author'))
     tell('spread', 'b')
@@ -56,7 +56,7 @@ describe('the choice of blocks', () => {
     assert.deepEqual(take('author'), ['spread'])
   })
 
-  it('spreads what there is over those that have it, and bounds each request', () => {
+  it('spreads blocks over the peers that have them, and bounds each request', () => {
     const one = job(['a', 'b'])
     for (let index = 0; index < 1000; index++) wanted.add(String(index), 100, one)
     assert.equal(take('a', 10).length, 100)
@@ -75,7 +75,7 @@ describe('the choice of blocks', () => {
     assert.deepEqual(take('slow', 1, 20_000), [])
   })
 
-  it('forgets a job’s blocks, but not those that another job wants', () => {
+  it('drops the blocks of a finished job unless another job wants them', () => {
     const [first, second] = [job(['a']), job(['a'])]
     for (const digest of ['both', 'first']) {
       first.pending.add(digest)

@@ -31,7 +31,7 @@ describe('the builder', () => {
     await remove()
   })
 
-  /** A member's shard, its blocks stored: the pair's own, or others in their place. */
+  /** A member's shard with its blocks stored: the pair's own, or others instead. */
   const sourceOf = async (pair: LoraPair, author = 1, blocks: readonly Uint8Array[] = []) => {
     const stored = blocks.length > 0 ? blocks : shardFromPair(pair).blocks.map(({ bytes }) => bytes)
     for (const bytes of stored) await store.put(sha256Hex(bytes), bytes)
@@ -69,11 +69,11 @@ describe('the builder', () => {
     return result.type === 'validated' ? result.fault : assert.fail(result.type)
   }
 
-  it('finds sound shards sound', async () => {
+  it('accepts sound shards', async () => {
     assert.equal(await faultOf(validateJob(await sourceOf(smallPair(member.charter)))), undefined)
   })
 
-  it('refuses values that are not finite, in A and in B', async () => {
+  it('refuses non-finite values in A and in B', async () => {
     for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) {
       const pair = smallPair(member.charter)
       const bytes = Buffer.concat(shardFromPair(pair).blocks.map((block) => block.bytes))
@@ -85,7 +85,7 @@ describe('the builder', () => {
     }
   })
 
-  it('refuses an update above its bound, a module of its own bound by that', async () => {
+  it('refuses an update above its bound, and a module above its own bound', async () => {
     const pair = smallPair(member.charter)
     const source = await sourceOf(pair)
     // ‖s·B·A‖ = 2 · 0.5 · 0.5 · √(in · out) for rank 1 and alpha 2.
@@ -102,7 +102,7 @@ describe('the builder', () => {
       assert(await faultOf(validateJob(await sourceOf(pair, 1, [new Uint8Array(length)]))))
   })
 
-  it('tells which blocks are missing or damaged, and builds nothing of them', async () => {
+  it('lists missing and damaged blocks, and builds nothing from them', async () => {
     const source = await sourceOf(smallPair(member.charter))
     const digest = Buffer.from(source.shards[0]!.blocks[0]!).toString('hex')
     await writeFile(join(home.blocks, digest), 'damaged')
@@ -126,7 +126,7 @@ describe('the builder', () => {
     const other = startBuilder(home.folder, log)
     await rm(roundFiles(home, 1).folder, { recursive: true })
     assert.deepEqual(await other.build(buildJob(sources)), built)
-    // Samples are 10 and 20: fixed weights of the same shares are the same round, equal ones another.
+    // Samples are 10 and 20: fixed weights with the same shares give the same round, equal ones another.
     const fixed = new Map(sources.map(({ author }, k) => [Buffer.from(author).toString('hex'), k + 1]))
     assert.deepEqual(await other.build({ ...buildJob(sources), weights: fixed }), built)
     const uniform = await other.build({ ...buildJob(sources), weights: 'uniform' })
@@ -134,7 +134,7 @@ describe('the builder', () => {
     await other.stop()
   })
 
-  it('is void, and writes nothing, where the result is not finite', async () => {
+  it('is void, and writes nothing, if the result is not finite', async () => {
     const source = await sourceOf(smallPair(member.charter, 3e38))
     const built = await builder.build(buildJob([source]))
     assert(built.type === 'built' && !built.finite)
@@ -145,7 +145,7 @@ describe('the builder', () => {
     await assert.rejects(readFile(roundFiles(home, 1).stack), /ENOENT/)
   })
 
-  it('builds without a member whose factors would spoil the sum, and names it', async () => {
+  it('excludes a member whose factors would spoil the sum, and names it', async () => {
     const pair = smallPair(member.charter)
     const attack = { ...pair, A: pair.A.map(() => 2 ** 40), B: pair.B.map(() => 2 ** 40) }
     const sound = await sourceOf(pair)
@@ -156,7 +156,7 @@ describe('the builder', () => {
     assert.match(built.leftOut[0]!.reason, new RegExp(`^${pair.module}: the factors cancel or are too large`))
   })
 
-  it('says why a job failed, and does the next', async () => {
+  it('reports why a job failed, and does the next', async () => {
     const source = await sourceOf(smallPair(member.charter))
     const nowhere = { ...buildJob([source]), baseFolder: '/nowhere' }
     await assert.rejects(builder.build(nowhere), /nowhere/)

@@ -22,7 +22,7 @@ function pairOf(module: string, rows: number, columns: number, rank: number): Lo
   return { module, rank, alpha: rank, inFeatures: columns, outFeatures: rows, A, B }
 }
 
-describe('the merge of a model', () => {
+describe('merging a model', () => {
   const threads = mergeThreads(2)
   /** `wide` does not fit into one piece of memory. */
   const modules = new Map<string, Tensor>([
@@ -56,11 +56,11 @@ describe('the merge of a model', () => {
     return Buffer.from(blockListDigest(hash.list())).toString('hex')
   }
 
-  it('has the digest of the merge at once and on one thread', async () => {
+  it('gives the digest of a merge at once and on one thread', async () => {
     assert.equal(await digestOf(adapter), modelDigest(mergeAdapter(modules, adapter).modules))
   })
 
-  it('throws for a result that is not finite', async () => {
+  it('throws for a non-finite result', async () => {
     const pairs = adapter.pairs.map((pair) => ({
       ...pair,
       B: pair.B.slice().fill(Number.POSITIVE_INFINITY, 0, 1)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mergePair } from '../../../../../src/adapter/index.ts'
 import { mergeThreads, toShared } from '../../../../../src/node/workers/builder/merge-threads.ts'
 
-/** A merge large enough to be shared, of shapes that no tile and no piece divides. */
+/** A merge large enough to be split, with shapes that no tile or chunk divides evenly. */
 const [rows, columns, rank] = [515, 1027, 33]
 const values = (length: number, seed: number) =>
   Float32Array.from({ length }, (_, i) => Math.fround((((i * 7919 + seed) % 2003) - 1001) / 977))
@@ -21,7 +21,7 @@ const bytes = ({ buffer }: Float32Array) => Buffer.from(buffer)
 
 describe('merge threads', () => {
   for (const count of [1, 2, 3, 5]) {
-    it(`give the same bits, ${count} of them`, async () => {
+    it(`give the same bits with ${count} of them`, async () => {
       const threads = mergeThreads(count)
       for (let repeat = 0; repeat < 3; repeat++) {
         const shared = toShared(weight.slice())
@@ -32,7 +32,7 @@ describe('merge threads', () => {
     })
   }
 
-  it('merge a weight in pieces, in any order, between pieces of another', async () => {
+  it('merge a weight in pieces, in any order, interleaved with another', async () => {
     const threads = mergeThreads(2)
     const shared = toShared(weight.slice())
     const other = { ...pair, A: pair.A.map((value) => -value) }
@@ -51,7 +51,7 @@ describe('merge threads', () => {
     await threads.stop()
   })
 
-  it('merge memory that is not shared, too, and refuse what does not fit', async () => {
+  it('merge memory that is not shared, too, and refuse incompatible input', async () => {
     const threads = mergeThreads(2)
     const own = weight.slice()
     await threads.merge(own, pair)
@@ -60,7 +60,7 @@ describe('merge threads', () => {
     await threads.stop()
   })
 
-  it('say when one of them dies, and go on without', async () => {
+  it('report when one of them dies, and continue without it', async () => {
     const threads = mergeThreads(3, new URL('data:text/javascript,process.exit(3)'))
     await assert.rejects(threads.merge(toShared(weight), pair), /a merge thread has ended/)
     const shared = toShared(weight)

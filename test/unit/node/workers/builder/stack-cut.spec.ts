@@ -16,7 +16,7 @@ import { validateShards } from '../../../../../src/node/workers/builder/validate
 import { memoryLog } from '../../memory-log.ts'
 import { temporaryHome } from '../../temporary-home.ts'
 
-/** Of different sizes, so that a module does not fill the memory of the one before it. */
+/** Of different sizes, so that a module does not fill the memory of the previous one. */
 const SHAPES = [
   { module: 'model.layers.0.self_attn.q_proj', inFeatures: 24, outFeatures: 20 },
   { module: 'model.layers.0.self_attn.v_proj', inFeatures: 9, outFeatures: 7 },
@@ -39,7 +39,7 @@ function member(author: number, rank: number): StackMember {
   return { author: Uint8Array.of(author), samples: 10 + author, adapter: { pairs } }
 }
 
-/** What is left of a member's numbers once they have travelled. */
+/** A member's numbers after encoding and decoding. */
 function received({ adapter, ...rest }: StackMember, dtype: ShardDtype): StackMember {
   const pairs = adapter.pairs.map((pair) => {
     const shard = shardFromPair(pair, dtype)
@@ -72,7 +72,7 @@ describe('aggregating a cut from its blocks', () => {
   }
 
   for (const dtype of ['f32', 'bf16', 'int8'] as const) {
-    it(`module by module has the bits of the whole at once, from ${dtype}`, async () => {
+    it(`module by module matches the whole at once bit for bit, from ${dtype}`, async () => {
       for (const ranks of [[3], [3, 3], [4, 1, 2]]) {
         const members = ranks.map((rank, k) => member(k + 1, rank))
         const sources = []
@@ -95,7 +95,7 @@ describe('aggregating a cut from its blocks', () => {
     })
   }
 
-  it('counts members as the weights say', async () => {
+  it('weights members as configured', async () => {
     const members = [member(1, 2), member(2, 2), member(3, 1)]
     const sources: ShardSource[] = []
     for (const each of members) sources.push(await sourceOf(each, 'f32'))
@@ -118,7 +118,7 @@ describe('aggregating a cut from its blocks', () => {
     await assert.rejects(of(new Map([['01', 1]])), /no weight for author 02/)
   })
 
-  it('leaves out a member whose shards do not have the shapes of the charter, and names the module', async () => {
+  it('excludes a member whose shards do not have the shapes of the charter, and names the module', async () => {
     const members = [member(1, 2), member(2, 2), member(3, 2)]
     const job = {
       modules: MODULES,
@@ -152,7 +152,7 @@ describe('aggregating a cut from its blocks', () => {
     }
   })
 
-  it('clips as the job says, with the bits of the whole at once', async () => {
+  it('clips as the job says, bit for bit like the whole at once', async () => {
     const members = [member(1, 2), member(2, 4), member(3, 1)]
     const sources: ShardSource[] = []
     for (const each of members) sources.push(await sourceOf(each, 'f32'))
@@ -173,7 +173,7 @@ describe('aggregating a cut from its blocks', () => {
     assert.notEqual(stackDigest(clipped!.tensors), stackDigest(plain!.tensors))
   })
 
-  it('leaves out a member whose shard has more or fewer blocks than its shape has, or longer ones', async () => {
+  it('excludes a member whose shard has too many, too few or too long blocks', async () => {
     const [sound, bad] = [await sourceOf(member(1, 2), 'f32'), await sourceOf(member(2, 2), 'f32')]
     const [first, ...others] = bad.shards
     const job = {
@@ -206,7 +206,7 @@ describe('aggregating a cut from its blocks', () => {
     ['that overflows in float32', [3e36, 3e36], [0, 0], 512],
     ['with the largest float32 beside 0', [3.4e38, 0], [0, 3.4e38], 2]
   ] as const) {
-    it(`leaves out a member ${name}, and stacks the others as if it had not been there`, async () => {
+    it(`excludes a member ${name}, and stacks the others as if it had not been there`, async () => {
       const honest = [member(1, 2), member(3, 1)]
       const attack: StackMember = {
         author: Uint8Array.of(2),

@@ -13,7 +13,7 @@ describe('a trainer that measures updates', function () {
   const suite = trainerSuite()
   const { trainer, job } = suite
 
-  it('measures what an update does to held-out text, beside a training, and from the round’s own weights', async () => {
+  it('measures the effect of an update on held-out text, beside a training, from the round’s own weights', async () => {
     const trained = await trainer.train(job(), () => {}, never)
     const text = join(suite.home.folder, 'heldout.txt')
     const sentence = 'The sea was calm that day. The ship lay still. '
@@ -45,7 +45,7 @@ describe('a trainer that measures updates', function () {
     const scored = reference.perToken.slice(1, 65).map(({ logProb }) => logProb!)
     assert(Math.abs(alone.after + scored.reduce((sum, value) => sum + value, 0) / 64) < 1e-4)
     await scorer.dispose()
-    // While the same round trains, it says the same.
+    // It gives the same result while the same round trains.
     const stop = new AbortController()
     const began = new Promise<void>((resolve) => {
       const long = job({ training: { ...job().training, steps: 100_000 } })
@@ -66,7 +66,7 @@ describe('a trainer that measures updates', function () {
     stop.abort()
   })
 
-  it('measures on what training did not see of the documents, and updates at the size that the stack would give them', async () => {
+  it('measures on documents kept back from training, with updates scaled as the stack would scale them', async () => {
     const lines = Array.from({ length: 40 }, (_, i) =>
       JSON.stringify({ text: `Letter ${i}. ${'The wind rose in the night, and we lay by. '.repeat(12)}` })
     )

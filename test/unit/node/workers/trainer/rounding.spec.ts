@@ -25,12 +25,12 @@ function joined(one: LoraPair, other: LoraPair): LoraPair {
   return concatenateAdapters([scaleOne(one), scaleOne(other, -1)]).pairs[0]!
 }
 
-describe('a training whose shards are rounded', function () {
+describe('training with rounded shards', function () {
   this.timeout(60_000)
   const suite = trainerSuite()
   const { trainer, job } = suite
 
-  it('rounds what it sends as the charter says, and makes up for it in the next round', async () => {
+  it('rounds as the charter says, and compensates in the next round', async () => {
     const store = await BlockStore.open(suite.home.folder, memoryLog())
     const whole = await trainer.train(job(), () => {}, never)
     const { residual, local } = roundFiles(suite.home, 1)

@@ -24,7 +24,7 @@ describe('the trainer', function () {
     ['onnxruntime-web', 'wasm'],
     ['tfjs', 'wasm']
   ] as const) {
-    it(`trains with ${executor} on ${device} close to the default, and ends its process`, async function () {
+    it(`trains with ${executor} on ${device} close to the default, and exits`, async function () {
       if (process.platform !== 'linux') this.skip()
       const losses: number[][] = [[], []]
       await trainer.train(job(), ({ loss }) => losses[0]!.push(loss), never)
@@ -38,7 +38,7 @@ describe('the trainer', function () {
     })
   }
 
-  it('says why an executor cannot train, and goes on with another', async () => {
+  it('reports why an executor cannot train, and continues with another', async () => {
     const { training } = job()
     const webgpu = { ...training, executor: 'onnxruntime-web', device: 'webgpu' } as const
     await assert.rejects(
@@ -48,7 +48,7 @@ describe('the trainer', function () {
     assert.equal((await trainer.train(job(), () => {}, never)).samples, 12)
   })
 
-  it('stops a cancelled training at its next step, writes nothing of it, and takes the next job after it', async () => {
+  it('stops a cancelled training at its next step, writes nothing of it, and takes the next job', async () => {
     const cancel = new AbortController()
     const { training } = job()
     const long = job({ training: { ...training, steps: 100_000 } })
@@ -59,7 +59,7 @@ describe('the trainer', function () {
     assert(!existsSync(roundFiles(home, 1).local))
   })
 
-  it('does not start work that was cancelled before its turn', async () => {
+  it('does not start work that was cancelled while queued', async () => {
     const cancel = new AbortController()
     const first = trainer.train(job(), () => {}, never)
     const second = trainer.train(job(), () => assert.fail('began'), cancel.signal)
@@ -68,7 +68,7 @@ describe('the trainer', function () {
     await first
   })
 
-  it('outlives its process: the training is lost, the next one starts a new process', async function () {
+  it('survives the death of its process: the training is lost, and the next one starts a new process', async function () {
     if (process.platform !== 'linux') this.skip()
     const { training } = job()
     const long = job({ training: { ...training, steps: 100_000 } })
@@ -79,7 +79,7 @@ describe('the trainer', function () {
     assert.equal((await trainer.train(job(), () => {}, never)).samples, 12)
   })
 
-  it('says what is wrong with the documents, and goes on', async () => {
+  it('reports what is wrong with the documents, and continues', async () => {
     await assert.rejects(
       trainer.train(job({ documents: '/nowhere' }), () => {}, never),
       /nowhere/
@@ -104,7 +104,7 @@ describe('the trainer', function () {
     }
   })
 
-  it('ends its process in the middle of a training, and takes no job after that', async function () {
+  it('kills its process in the middle of a training, and takes no job after that', async function () {
     if (process.platform !== 'linux') this.skip()
     const { training } = job()
     let began = () => {}

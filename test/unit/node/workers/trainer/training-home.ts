@@ -6,7 +6,7 @@ import type { TrainingJob } from '../../../../../src/node/workers/trainer/traini
 import { MODEL } from '../../one-member.ts'
 import { temporaryHome } from '../../temporary-home.ts'
 
-/** A trainer for all tests of a suite, as no training may change what a later one gives, and a fresh home for each. */
+/** One trainer for all tests of a suite, as no training may affect a later one, and a fresh home for each test. */
 export interface TrainerSuite {
   readonly trainer: Trainer
   readonly home: Home
@@ -31,13 +31,13 @@ export function trainerSuite(): TrainerSuite {
   }
 }
 
-/** A signal for what nobody cancels. */
+/** A signal that is never aborted. */
 export const never: AbortSignal = new AbortController().signal
 
 /** A home with twelve documents, and short trainings on them. */
 export interface TrainingHome {
   readonly home: Home
-  /** A job of a few steps that takes a moment. */
+  /** A short job of a few steps. */
   job(changes?: Partial<TrainingJob>): TrainingJob
   remove(): Promise<void>
 }

@@ -12,12 +12,12 @@ import { memoryLog } from '../../memory-log.ts'
 import { MODEL } from '../../one-member.ts'
 import { never, trainerSuite } from './training-home.ts'
 
-describe('what a training gives', function () {
+describe('the result of a training', function () {
   this.timeout(60_000)
   const suite = trainerSuite()
   const { trainer, job } = suite
 
-  it('reports every step, stores every block, writes the adapter; the same seed gives the same blocks', async () => {
+  it('reports every step, stores every block, writes the adapter, and is reproducible for a seed', async () => {
     const steps: TrainingProgress[] = []
     const first = await trainer.train(job(), (progress) => steps.push(progress), never)
     assert.deepEqual(
@@ -43,7 +43,7 @@ describe('what a training gives', function () {
     assert.notDeepEqual(reseeded.shards, first.shards)
   })
 
-  it('trains on documents that were added since the last round, and on the same tokens where none were', async () => {
+  it('includes documents added since the last round, and is the same without new ones', async () => {
     const blocks = async () =>
       (await trainer.train(job(), () => {}, never)).shards.map((shard) => shard.blocks)
     const first = await blocks()
@@ -63,7 +63,7 @@ describe('what a training gives', function () {
     await other.stop()
   })
 
-  it('scales by alpha over the root of the rank where the charter says so', async () => {
+  it('is scaled by alpha over the root of the rank if the charter says so', async () => {
     const blocks = async (changes: Partial<TrainingJob>) =>
       (await trainer.train(job({ rank: 4, ...changes }), () => {}, never)).shards.map((shard) => shard.blocks)
     const rankStabilised = await blocks({ alpha: 4, rankStabilised: true })
@@ -72,7 +72,7 @@ describe('what a training gives', function () {
     assert.notDeepEqual(rankStabilised, await blocks({ alpha: 4 }))
   })
 
-  it('goes on from the merged modules of a round, and back to the base, as a fresh process would', async () => {
+  it('starts from the merged modules of a round, or from the base, as in a fresh process', async () => {
     const { weights } = loadBaseModel(MODEL)
     const modelFile = join(suite.home.folder, 'merged.safetensors')
     const merged = job().modules.map((module) => {
@@ -93,7 +93,7 @@ describe('what a training gives', function () {
     }
   })
 
-  it('takes every kind of data that loam train takes; samples are the documents', async () => {
+  it('counts documents as samples, for every kind of data that loam train accepts', async () => {
     const answers = ['blue', 'green', 'red'].map((answer, i) => ({ question: `What is ${i}?`, answer }))
     const csv = join(suite.home.folder, 'faq.csv')
     await writeFile(
@@ -120,7 +120,7 @@ describe('what a training gives', function () {
     assert.equal(await samples(folder), 3)
     assert.equal(await samples(chats, { chatTemplate: 'chatml' }), 2)
     assert.equal(await samples(alpaca), 1)
-    // What is learned of it makes a difference.
+    // Which tokens are trained on makes a difference.
     const run = (loss: 'completions' | 'all') =>
       trainer.train(job({ documents: csv, data: { loss, template } }), () => {}, never)
     assert.notDeepEqual((await run('completions')).shards, (await run('all')).shards)

@@ -24,7 +24,7 @@ describe('pretrain/corpus/added-texts/documents', () => {
     writeFileSync(join(folder, source, file), text)
   }
 
-  it('parts a novel at its chapters and undoes its line breaks', () => {
+  it('divides a novel at its chapters and unwraps its lines', () => {
     const novel = `A NOVEL\n\nby somebody\n\n\nCHAPTER 1\n\n\n${CHAPTER}\n\nChapter II\n\n_${CHAPTER}_\n\n\nTHE END\n`
     const sections = sectionsOf('jane-austen', novel)
     const unwrapped = PARAGRAPH.replace('\n', ' ')
@@ -34,7 +34,7 @@ describe('pretrain/corpus/added-texts/documents', () => {
     ])
   })
 
-  it('drops the notice that a digitised book ends with', () => {
+  it('drops the notice at the end of a digitised book', () => {
     const [chapter, ...others] = sectionsOf(
       'tom-sawyer',
       `CHAPTER I\n\n${CHAPTER}\n\n\nEnd of the Project Gutenberg EBook of a book\n\nwith more\n`
@@ -43,7 +43,7 @@ describe('pretrain/corpus/added-texts/documents', () => {
     assert.deepEqual(others, [])
   })
 
-  it('gathers the verses of a chapter, without their numbers and the reader’s other lines', () => {
+  it('collects the verses of a chapter, without their numbers and other output of the reader', () => {
     const printed =
       'bible: Release 4\nGe1:1 In the beginning.\nGe1:2 And the earth.\nGe2:1 Thus the heavens.\n1Sm2:3 Talk no more.\n\n'
     assert.deepEqual(sectionsOf('king-james-bible', printed), [
@@ -53,7 +53,7 @@ describe('pretrain/corpus/added-texts/documents', () => {
     ])
   })
 
-  it('begins the glossary at its first entry, drops braces and margin, masks addresses', () => {
+  it('starts the glossary at its first entry, drops braces and margins, masks addresses', () => {
     const [section] = sectionsOf(
       'jargon-file',
       '   Contents\n\n   foo\n\n   :foo: /foo/\n\n   1. A {metasyntactic variable};\n   write to foo@example.org.\n\n   :bar:\n'
@@ -72,7 +72,7 @@ describe('pretrain/corpus/added-texts/documents', () => {
     assert.equal(new Set(documents.map(addedSectionOf)).size, 1)
   })
 
-  it('says what to do where a source was not fetched', () => {
+  it('says what to do when a source was not fetched', () => {
     assert.throws(
       () => loadAddedDocuments(folder, 'opticks'),
       /does not contain opticks: fetch it with npm run pretrain -- texts/

@@ -71,12 +71,12 @@ describe('pretrain/corpus/added-texts/r-lazy-data', () => {
     )
   })
 
-  it('reads what is not available as an empty line', () => {
+  it('reads a missing value as an empty line', () => {
     const { index, database } = lazyData([['poem', strings(['one', null, 'two'])]], 3)
     assert.deepEqual(readRLazyData(index, database).get('poem'), ['one', '', 'two'])
   })
 
-  it('refuses a data set of numbers by its name', () => {
+  it('refuses a numeric data set by name', () => {
     const { index, database } = lazyData([['heights', Buffer.concat([int(13), int(1), int(7)])]], 3)
     assert.throws(
       () => readRLazyData(index, database),

@@ -23,7 +23,7 @@ describe('pretrain/corpus/packages/mail-cleaning', () => {
     assert.equal(await cleanMail(source), `Re: a letter\n\n${PROSE}`)
   })
 
-  it('undoes quoted-printable', async () => {
+  it('decodes quoted-printable', async () => {
     const headers = [
       'Subject: x',
       'Content-Type: text/plain; charset=iso-8859-1',
@@ -35,7 +35,7 @@ describe('pretrain/corpus/packages/mail-cleaning', () => {
     )
   })
 
-  it('undoes a base64 text, and drops a base64 attachment', async () => {
+  it('decodes a base64 text, and drops a base64 attachment', async () => {
     const encoded = Buffer.from(PROSE).toString('base64')
     const whole = mail(
       ['Subject: x', 'Content-Type: text/plain', 'Content-Transfer-Encoding: base64'],
@@ -60,7 +60,7 @@ describe('pretrain/corpus/packages/mail-cleaning', () => {
     )
   })
 
-  it('reads a mail that has HTML only, even under a wrong content type', async () => {
+  it('reads a mail that only has HTML, even under a wrong content type', async () => {
     const html = `<html><head><style>p {color: red}</style></head><body><h1>Hello</h1><p>${PROSE}</p><img src=x><a href="http://x.example/">there</a></body></html>`
     for (const type of ['text/html', 'text/plain']) {
       const text = await cleanMail(mail(['Subject: x', `Content-Type: ${type}`], html))
@@ -68,7 +68,7 @@ describe('pretrain/corpus/packages/mail-cleaning', () => {
     }
   })
 
-  it('drops quoted lines, signatures’ cryptography, footers and encoded lines', async () => {
+  it('drops quoted lines, cryptographic signatures, footers and encoded lines', async () => {
     const body = [
       'On Monday Ann wrote:',
       '> what was said',
@@ -87,7 +87,7 @@ describe('pretrain/corpus/packages/mail-cleaning', () => {
     assert.equal(await cleanMail(mail(['Subject: x'], body)), `x\n\n${PROSE}`)
   })
 
-  it('leaves out mails without readable text', async () => {
+  it('omits mails without readable text', async () => {
     assert.equal(await cleanMail(''), undefined)
     assert.equal(await cleanMail(mail(['Subject: x'], 'too short')), undefined)
     assert.equal(await cleanMail(mail(['Subject: x'], '12 34 56 78 90 ab\n'.repeat(50))), undefined)
@@ -99,7 +99,7 @@ describe('pretrain/corpus/packages/mail-cleaning', () => {
     assert.ok(text !== undefined && text.length <= 6000 && text.endsWith(PROSE))
   })
 
-  it('never throws and never lets an address through, whatever the source', async () => {
+  it('never throws and never passes an address through, for any input', async () => {
     await fc.assert(
       fc.asyncProperty(fc.string({ maxLength: 300 }), fc.emailAddress(), async (noise, address) => {
         const text = (await cleanMail(`${noise}\n\n${PROSE} ${address} ${noise}`)) ?? ''
@@ -117,7 +117,7 @@ describe('pretrain/corpus/packages/mail-cleaning', () => {
     assert.equal(maskAddresses('mailto:a@b.example 3 @ 5 dollars'), '<email> 3 @ 5 dollars')
   })
 
-  it('finds the mailing list, also in a folded header, never in the body', () => {
+  it('finds the mailing list, even in a folded header, and never in the body', () => {
     assert.equal(mailingList('List-Id: Friends of\n  X <fork.xent.com>\n\nbody'), 'fork.xent.com')
     assert.equal(mailingList('List-ID: <ILUG.linux.ie>\n\n'), 'ilug.linux.ie')
     assert.equal(mailingList('Subject: x\n\nList-Id: <a.b>'), '')

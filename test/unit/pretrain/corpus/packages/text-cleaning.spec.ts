@@ -15,7 +15,7 @@ const prose = fc
   .map((parts) => parts.join(''))
 
 describe('pretrain/corpus/packages/text-cleaning', () => {
-  it('normalises once and for all', () => {
+  it('is idempotent', () => {
     fc.assert(
       fc.property(fc.oneof(prose, fc.string({ unit: 'binary' })), (text) => {
         const clean = normaliseWhitespace(text)
@@ -34,7 +34,7 @@ describe('pretrain/corpus/packages/text-cleaning', () => {
     )
   })
 
-  it('tells equal texts however they are laid out', () => {
+  it('recognises equal texts in any layout', () => {
     assert.equal(contentDigest('Free MONEY!\n\nNow.'), contentDigest('free money -- now'))
     assert.notEqual(contentDigest('free money'), contentDigest('free honey'))
   })

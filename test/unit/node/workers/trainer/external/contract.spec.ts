@@ -12,7 +12,7 @@ import { packageRoot } from '../../../../../../src/package-root.ts'
 describe('the trainer contract', () => {
   const docs = join(packageRoot(), 'docs')
 
-  it('ships as a JSON schema that is the one in use', () => {
+  it('ships as the JSON schema that is in use', () => {
     const shipped = JSON.parse(readFileSync(join(docs, 'trainer-contract.schema.json'), 'utf8'))
     assert.deepEqual(
       shipped,
@@ -21,7 +21,7 @@ describe('the trainer contract', () => {
     )
   })
 
-  it('is described with every message and every field of a training', () => {
+  it('is documented with every message and every field', () => {
     const text = readFileSync(join(docs, 'trainers.md'), 'utf8')
     assert(text.includes(`version ${CONTRACT_VERSION}.`))
     for (const schema of [requestSchema, answerSchema])
@@ -32,7 +32,7 @@ describe('the trainer contract', () => {
       if (!['type', 'round'].includes(field)) assert(text.includes(`\`${field}\``), field)
   })
 
-  it('has answers in the example that are valid', () => {
+  it('has valid answers in its example', () => {
     const text = readFileSync(join(docs, 'trainers.md'), 'utf8')
     const lines = text.split('\n').filter((line) => line.startsWith('{"type"'))
     assert(lines.length > 0)

@@ -21,7 +21,7 @@ describe('an external trainer', function () {
   const by = (command: string, changes: Partial<TrainingJob> = {}): TrainingJob =>
     suite.job({ external: { trainer: command, deadline: Date.now() + 60_000 }, ...changes })
 
-  it('is asked for the same training: Loam’s engine behind the contract gives the same blocks', async () => {
+  it('gets the same training: the built-in trainer behind the contract gives the same blocks', async () => {
     const inside = await trainer.train(suite.job(), () => {}, never)
     const steps: TrainingProgress[] = []
     const first = await trainer.train(by(COMMAND), (progress) => steps.push(progress), never)
@@ -33,7 +33,7 @@ describe('an external trainer', function () {
     )
     assert.equal(first.trainer?.name, 'loam')
     assert.equal(first.trainer?.steps, 4)
-    // Documents that are kept apart, another scale, a second round by the same process.
+    // Isolated documents, another scale, a second round in the same process.
     const changes = { data: { loss: 'completions', packing: 'isolated' }, rankStabilised: true } as const
     assert.deepEqual(
       (await trainer.train(by(COMMAND, changes), () => {}, never)).shards,
@@ -42,7 +42,7 @@ describe('an external trainer', function () {
     assert.deepEqual(readdirSync(join(suite.home.folder, 'trainer', 'jobs')), [], 'nothing is left behind')
   })
 
-  it('attaches by files in the home, also again, where the one before was killed', async () => {
+  it('attaches through files in the home, and again after it was killed', async () => {
     const attach = () =>
       spawn(process.execPath, [LOAM, 'trainer', '--attach', suite.home.folder, '--threads', '1'])
     const { training } = suite.job()
@@ -65,7 +65,7 @@ describe('an external trainer', function () {
     }
   })
 
-  it('is cancelled between two steps, and sends what it has when the time is up', async () => {
+  it('is cancelled between two steps, and sends what it has at the deadline', async () => {
     const { training } = suite.job()
     const long = { training: { ...training, steps: 5_000 } }
     const cancel = new AbortController()
@@ -79,7 +79,7 @@ describe('an external trainer', function () {
     assert(said !== undefined && said.steps >= 1 && said.steps < 5_000)
   })
 
-  it('is asked with the same key again after an interruption, and with another one for another training', async () => {
+  it('gets the same key again after an interruption, and another one for another training', async () => {
     const ready = JSON.stringify({ type: 'ready', contract: 1, name: 'recorder', version: '1' })
     let files = 0
     const keyOf = async (changes: Partial<TrainingJob>, deadline: number): Promise<string> => {

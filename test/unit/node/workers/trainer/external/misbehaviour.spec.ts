@@ -29,7 +29,7 @@ function pair(module: string, changes: Partial<LoraPair> = {}): LoraPair {
   }
 }
 
-/** Whether a process is there and has not ended. */
+/** Whether a process exists and has not exited. */
 function isRunning(pid: string): boolean {
   try {
     return !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ')
@@ -145,15 +145,15 @@ describe('a trainer that breaks the contract', function () {
     ]
   }
   for (const [what, [make, expected]] of Object.entries(refused)) {
-    it(`gets one error, and costs one adapter: ${what}`, async () => {
+    it(`causes one error, and costs one adapter: ${what}`, async () => {
       await assert.rejects(train(await make()), expected)
       assert(!existsSync(roundFiles(suite.home, 1).local))
-      // The next job is given all the same.
+      // The next job is still assigned.
       assert.equal((await train(await gives({ pairs: good() }))).shards.length, 2)
     })
   }
 
-  it('is killed with all that it has started when it hangs', async () => {
+  it('is killed with all its child processes when it hangs', async () => {
     const started = join(suite.home.folder, 'pid')
     const command = await acts(
       `const { spawn } = await import('node:child_process'); const { writeFileSync } = await import('node:fs')
@@ -168,7 +168,7 @@ describe('a trainer that breaks the contract', function () {
     await until(() => !isRunning(pid))
   })
 
-  it('reports steps of a training that are not taken for a measurement of the same number', async () => {
+  it('can report progress of a training without confusing it with a measurement of the same number', async () => {
     const trained = await trainer.train(suite.job(), () => {}, never)
     const text = join(suite.home.folder, 'heldout.txt')
     await writeFile(text, 'The sea was calm that day. '.repeat(9))
@@ -201,7 +201,7 @@ describe('a trainer that breaks the contract', function () {
     assert.deepEqual(both[1], { before: 3, after: 2.5 })
   })
 
-  it('may print for people, and repeat answers that nobody waits for', async () => {
+  it('may print other output, and repeat answers that nobody waits for', async () => {
     const folder = join(suite.home.folder, 'good')
     await writePeftFolder(folder, { pairs: good() }, 'base', 'F32')
     const command = await acts(`
