@@ -68,4 +68,4 @@ export {
   type StackOptions,
   stackAdapters
 } from './stack/stack.ts'
-export { type Clip, cappedSamples, type MemberWeights } from './stack/weights.ts'
+export { type Clip, cappedSamples, type MemberWeights, memberCounts, shares } from './stack/weights.ts'

@@ -8,6 +8,7 @@
  * for await (const { type, data } of control.events('/v1/events?types=sealed', signal)) console.log(type, data)
  * ```
  */
+export type { RoundEvaluation } from '../home/evaluation-file.ts'
 export { type ControlClient, type ControlEvent, connectControl } from './client.ts'
 export { type ControlApi, startControlApi } from './control-api.ts'
 export { Observer } from './observer.ts'

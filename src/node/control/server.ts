@@ -1,6 +1,7 @@
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { networkView } from '../diagnosis/index.ts'
+import { readEvaluation } from '../home/evaluation-file.ts'
 import type { ControlComponents } from './components.ts'
 import { ConnectionSlots } from './connection-slots.ts'
 import { EventStreams, STREAMS_MAX } from './event-streams.ts'
@@ -22,6 +23,7 @@ const roundsQuery = z.object({
   limit: z.coerce.number().int().min(1).max(1_000).default(20),
   before: z.coerce.number().int().min(1).optional()
 })
+const roundParams = z.object({ round: z.coerce.number().int().min(1) })
 const linesQuery = logFilterSchema.extend({ lines: z.coerce.number().int().min(0).max(1_000).default(100) })
 const EVENT_TYPES = [
   'listening',
@@ -30,6 +32,7 @@ const EVENT_TYPES = [
   'bootstrap',
   'incompatible',
   'heldOut',
+  'evaluation',
   'leftOut',
   'halted',
   'copied',
@@ -62,8 +65,9 @@ export interface ControlServer {
  * - `/v1/network?look=true`: reach, addresses, verdicts; with `look` all addresses are checked first, which takes
  *   seconds
  * - `/v1/status`, `/v1/peers`, `/v1/rounds?limit=&before=`, `/v1/logs?lines=&level=&topic=`
+ * - `/v1/rounds/N/evaluation`: what was measured on the held-out text in that round
  * - `/v1/events?types=&lines=&level=&topic=`: server-sent events `progress`, `sealed`, `listening`, `bootstrap`, `incompatible`,
- *   `heldOut`, `leftOut`, `halted`, `copied`, `contradicted`, `log`, and `dropped` where the client was too slow
+ *   `heldOut`, `evaluation`, `leftOut`, `halted`, `copied`, `contradicted`, `log`, and `dropped` where the client was too slow
  * - `/members/PEERID/v1/logits/…`: a member's logits server
  *
  * Connections that have not shown the token are limited in number and time, so that there is room for those that have.
@@ -155,7 +159,13 @@ function serveViews(
   })
   app.get('/v1/rounds', guarded, async (request) => {
     const { limit, before } = roundsQuery.parse(request.query)
-    return { rounds: roundViews(components, limit, before) }
+    return { rounds: await roundViews(components, limit, before) }
+  })
+  app.get('/v1/rounds/:round/evaluation', guarded, async (request, reply) => {
+    const { round } = roundParams.parse(request.params)
+    const evaluation = await readEvaluation(components.home, round)
+    if (evaluation !== undefined) return evaluation
+    return reply.code(404).send({ error: `nothing was measured in round ${round}` })
   })
   app.get('/v1/logs', guarded, async (request) => {
     const { lines, level, topic } = linesQuery.parse(request.query)

@@ -1,14 +1,16 @@
 import { existsSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { readCharter } from '../home/charter-file.ts'
+import { type RoundEvaluation, readEvaluation } from '../home/evaluation-file.ts'
 import type { Home } from '../home/home.ts'
+import { loadIdentity } from '../home/identity.ts'
 import type { RoundSummary } from '../home/peer-report.ts'
 import { runningDaemon } from '../home/process-lock.ts'
 import { readSealedRounds } from '../home/round-store.ts'
 import { roundSummary } from '../home/round-summary.ts'
 import { isMissing } from '../storage/peer-error.ts'
 import { type LogFilter, wantsLine } from './log-filter.ts'
-import type { RoundView } from './views.ts'
+import { type RoundView, storedView } from './views.ts'
 
 /** What `loam status` shows of a peer that does not run. */
 export interface StoppedView {
@@ -25,6 +27,8 @@ export interface StoppedHome {
   status(): Promise<StoppedView>
   /** The last `limit` sealed rounds before `before`, newest first. @throws as {@link status} */
   rounds(limit: number, before?: number): Promise<RoundView[]>
+  /** What was measured on the held-out text in a round; undefined if nothing was. */
+  evaluation(round: number): Promise<RoundEvaluation | undefined>
   /** The last lines of the log that a filter lets through, oldest first, as far as its last mebibyte goes. */
   logs(count: number, filter: LogFilter): Promise<unknown[]>
 }
@@ -46,9 +50,16 @@ export async function stoppedHome(home: Home): Promise<StoppedHome | undefined> 
       return { ready: false, reasons, phase: 'stopped', home: home.folder, lastSealed }
     },
     async rounds(limit, before = Number.POSITIVE_INFINITY) {
+      const identity = await loadIdentity(home.identity)
       const wanted = (await summaries()).filter(({ round }) => round < before).slice(-limit)
-      return wanted.reverse().map((summary) => ({ ...summary, ms: null, bytesReceived: null }))
+      return Promise.all(
+        wanted.reverse().map(async (summary) => {
+          const stored = await storedView(home, summary, identity?.peerId)
+          return { ...stored, ms: null, bytesReceived: null }
+        })
+      )
     },
+    evaluation: (round) => readEvaluation(home, round),
     async logs(count, filter) {
       const wanted = (await lastLines(home.log)).map(parsed).filter((line) => wantsLine(filter, line))
       return count === 0 ? [] : wanted.slice(-count)

@@ -1,5 +1,8 @@
+import { stat } from 'node:fs/promises'
 import { consortiumCid } from '../../protocol/index.ts'
 import { type CopyView, copyViews } from '../diagnosis/network-view.ts'
+import { type SealedLosses, sealedLosses } from '../home/evaluation-file.ts'
+import { type Home, roundFiles } from '../home/home.ts'
 import type { CutEntry, PhaseTimes, ProgressReport, RoundSummary } from '../home/peer-report.ts'
 import { isRelayed } from '../network/peers/peer-address.ts'
 import { peerIdText } from '../storage/peer-id-text.ts'
@@ -64,10 +67,16 @@ export interface PeerView {
 
 /** What `loam rounds` shows of a sealed round. */
 export interface RoundView extends RoundSummary {
+  /** When this peer stored the seal, ISO 8601; null if unknown. */
+  readonly sealedAt: string | null
+  /** This peer's share of the stack, 0 to 1; null if it had no part in the cut. */
+  readonly weight: number | null
   /** Milliseconds; null for a round that was sealed before the daemon started. */
   readonly ms: PhaseTimes | null
   /** Payload bytes that came in during the round. */
   readonly bytesReceived: number | null
+  /** Losses on this peer's held-out text. */
+  readonly heldOut: SealedLosses
 }
 
 /** Ready: in a round, connected to a quorum, and not behind. */
@@ -169,19 +178,38 @@ export function peerViews(components: ControlComponents): PeerView[] {
 }
 
 /** The last `limit` sealed rounds before `before`, newest first. */
-export function roundViews(
-  { rounds, observer }: Pick<ControlComponents, 'rounds' | 'observer'>,
+export async function roundViews(
+  { rounds, observer, home, host }: Pick<ControlComponents, 'rounds' | 'observer' | 'home' | 'host'>,
   limit: number,
   before = Number.POSITIVE_INFINITY
-): RoundView[] {
-  return rounds.summaries
+): Promise<RoundView[]> {
+  const wanted = rounds.summaries
     .filter(({ round }) => round < before)
     .slice(-limit)
     .reverse()
-    .map((summary) => {
+  return Promise.all(
+    wanted.map(async (summary) => {
       const report = observer.sealed(summary.round)
-      return { ...summary, ms: report?.ms ?? null, bytesReceived: report?.bytesReceived ?? null }
+      const stored = await storedView(home, summary, String(host.peerId))
+      return { ...stored, ms: report?.ms ?? null, bytesReceived: report?.bytesReceived ?? null }
     })
+  )
+}
+
+/** What a home's files say of a sealed round. */
+export async function storedView(
+  home: Home,
+  summary: RoundSummary,
+  self: string | undefined
+): Promise<Omit<RoundView, 'ms' | 'bytesReceived'>> {
+  const { round, cut } = summary
+  const found = await stat(roundFiles(home, round).sealed).catch(() => undefined)
+  return {
+    ...summary,
+    sealedAt: found?.mtime.toISOString() ?? null,
+    weight: cut.find(({ peerId }) => peerId === self)?.weight ?? null,
+    heldOut: await sealedLosses(home, round)
+  }
 }
 
 function connectedMembers(components: ControlComponents): number {

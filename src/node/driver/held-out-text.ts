@@ -1,39 +1,46 @@
+import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import type { Charter } from '../../protocol/index.ts'
+import { dataFiles, fileStamp } from '../../data/index.ts'
 import { NO_HELD_OUT, type PeerConfig } from '../config/index.ts'
 import type { Home } from '../home/home.ts'
 import type { HeldOutText } from '../workers/trainer/training-job.ts'
 
-/** Whose updates are measured, and on what. */
+/** What decides on the held-out text of a peer. */
 type Validating = Pick<PeerConfig, 'validation' | 'documents' | 'data'>
 
 /**
- * The text on which a peer measures others' updates: the file that its settings name, or else HOME/heldout.txt, or else,
- * where the charter makes the check a veto, what it keeps back of its own documents.
+ * The text on which a peer measures the model and others' updates: the file that its settings name, else
+ * HOME/heldout.txt, else what it keeps back of its own documents.
  *
  * @returns undefined where nothing is measured
  */
 export function heldOutText(
   { validation, documents, data }: Validating,
-  home: Home,
-  { heldOutVeto }: Pick<Charter, 'heldOutVeto'>
+  home: Home
 ): HeldOutText | undefined {
   const { heldOut } = validation
   if (heldOut === NO_HELD_OUT) return undefined
   const file = heldOut ?? home.heldOut
   if (existsSync(file)) return { file }
-  const isKeptBack = heldOut === undefined && heldOutVeto !== false && documents !== undefined
-  return isKeptBack ? { documents, data, keptBack: validation.heldOutTokens } : undefined
+  if (heldOut !== undefined || documents === undefined) return undefined
+  return { documents, data, keptBack: validation.heldOutTokens }
 }
 
 /** How many tokens of its own documents a peer keeps from training; undefined for none. */
-export function keptBackTokens(
-  config: Validating,
-  home: Home,
-  charter: Pick<Charter, 'heldOutVeto'>
-): number | undefined {
-  const text = heldOutText(config, home, charter)
+export function keptBackTokens(config: Validating, home: Home): number | undefined {
+  const text = heldOutText(config, home)
   return text !== undefined && 'documents' in text ? text.keptBack : undefined
+}
+
+/**
+ * Identifies a held-out text by its files and settings: losses with different keys do not compare.
+ *
+ * @throws {Error} when a file is missing
+ */
+export async function heldOutKey(text: HeldOutText, tokens: number): Promise<string> {
+  const files = 'documents' in text ? await dataFiles(text.documents) : [text.file]
+  const key = JSON.stringify([text, tokens, await fileStamp(files)])
+  return createHash('sha256').update(key).digest('hex').slice(0, 16)
 }
 
 /** Trainers up to which every update is measured on as many tokens as the settings say. */

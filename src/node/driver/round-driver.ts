@@ -23,9 +23,11 @@ import { type CheckedEnvelope, EnvelopeCheck } from './envelope-check.ts'
 import { EventQueue } from './event-queue.ts'
 import { HeldOutCheck } from './held-out-check.ts'
 import { WeightNotice } from './low-weight.ts'
+import { Measurements } from './measurements.ts'
 import { PhaseClock } from './phase-clock.ts'
 import { type Deviation, rebuildModel, setAsideBuild } from './rebuild-model.ts'
 import { RETRY_DELAYS, type RetryDelays } from './retry-delays.ts'
+import { RoundEvaluations } from './round-evaluations.ts'
 import { buildCut, fetchManifest, ImpossibleManifestError } from './shard-work.ts'
 import { trainRound } from './training-work.ts'
 
@@ -38,6 +40,7 @@ export class RoundDriver {
   readonly #queue: EventQueue<() => Step>
   readonly #clock: PhaseClock
   readonly #heldOut: HeldOutCheck
+  readonly #evaluations: RoundEvaluations
   readonly #envelopes: EnvelopeCheck
   readonly #weight: WeightNotice
   readonly #stopped = new AbortController()
@@ -59,11 +62,17 @@ export class RoundDriver {
   readonly #delays: RetryDelays
 
   constructor(components: DriverComponents, delays: RetryDelays = RETRY_DELAYS) {
+    const report: DriverComponents['report'] = (told) => {
+      if (told.type === 'heldOut') this.#evaluations.received(told)
+      components.report(told)
+    }
     this.#components = components
     this.#delays = delays
     this.#queue = new EventQueue((next) => this.#take(next))
     this.#clock = new PhaseClock(performance.now())
-    this.#heldOut = new HeldOutCheck(components)
+    const measurements = new Measurements(components)
+    this.#evaluations = new RoundEvaluations(components, measurements)
+    this.#heldOut = new HeldOutCheck({ ...components, report }, measurements)
     this.#envelopes = new EnvelopeCheck(components)
     this.#weight = new WeightNotice(components)
   }
@@ -93,6 +102,7 @@ export class RoundDriver {
     this.#state = begun.state
     // What `restore` returns was in the log; new signatures are sent only after the effects have logged them.
     this.#durable = { ...begun.state, messages: NO_MESSAGES, certificates: new Map() }
+    this.#evaluations.begin(rounds.head)
     this.#queue.push(() => begun)
   }
 
@@ -103,7 +113,7 @@ export class RoundDriver {
     this.#training.abort()
     this.#heldOut.stop()
     for (const timer of this.#timers) clearTimeout(timer)
-    await this.#queue.close()
+    await Promise.all([this.#queue.close(), this.#evaluations.stop()])
   }
 
   /**
@@ -314,9 +324,12 @@ export class RoundDriver {
       this.#trainingProgress = progress
       this.reportProgress()
     }
-    trainRound(this.#components, context, onProgress, signal).then(
+    const train = () => trainRound(this.#components, context, onProgress, signal)
+    this.#evaluations.baseMeasured.then(train).then(
       (event) => {
-        if (!signal.aborted) this.happen(event)
+        if (signal.aborted) return
+        if (event.type === 'trained') this.#evaluations.own(context, event.manifest)
+        this.happen(event)
       },
       (error) => {
         if (signal.aborted) return
@@ -363,6 +376,7 @@ export class RoundDriver {
     this.#bytesBefore = received
     log.info({ round: context.round, model: sealed.modelDigest, members: sealed.cut.length }, 'sealed')
     this.#weight.note(sealed, context.charter)
+    this.#evaluations.begin(rounds.head)
   }
 
   /** Reports what this peer is doing. */

@@ -41,7 +41,7 @@ export async function trainRound(
       modelFile: rounds.modelFile,
       documents: config.documents,
       data: config.data,
-      keptBack: keptBackTokens(config, home, context.charter),
+      keptBack: keptBackTokens(config, home),
       modules: context.charter.base.modules.map(({ module }) => module),
       rank: config.adapter.rank,
       alpha: alphaOf(config.adapter),

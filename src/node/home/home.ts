@@ -84,6 +84,8 @@ export interface RoundFiles {
   readonly norms: string
   /** The part of this peer's update that its shards of the round left out. */
   readonly residual: string
+  /** Losses on the held-out text. */
+  readonly evaluation: string
 }
 
 /** The paths of a round's files. */
@@ -96,7 +98,8 @@ export function roundFiles(home: Home, round: number): RoundFiles {
     model: join(folder, 'model.safetensors'),
     sealed: join(folder, 'sealed.cbor'),
     norms: join(folder, 'norms.json'),
-    residual: join(folder, 'residual.safetensors')
+    residual: join(folder, 'residual.safetensors'),
+    evaluation: join(folder, 'evaluation.json')
   }
 }
 

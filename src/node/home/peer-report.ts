@@ -1,10 +1,13 @@
 import type { Phase } from '../../protocol/index.ts'
+import type { RoundEvaluation } from './evaluation-file.ts'
 
 /** A member's part of a sealed cut. */
 export interface CutEntry {
   readonly peerId: string
   readonly rank: number
   readonly samples: number
+  /** Its share of the stack, 0 to 1, by rule 9. */
+  readonly weight: number
 }
 
 /** Wall time of a peer's phases in one round, milliseconds. */
@@ -103,5 +106,7 @@ export type PeerReport =
   | { readonly type: 'contradicted'; readonly round: number }
   | BootstrapReport
   | HeldOutReport
+  /** What is known of the round's losses so far. */
+  | ({ readonly type: 'evaluation' } & RoundEvaluation)
   | LeftOutReport
   | { readonly type: 'incompatible'; readonly peerId: string; readonly reason: string }

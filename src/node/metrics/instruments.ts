@@ -39,6 +39,11 @@ export function createInstruments(registry: Registry, version: string) {
     heldOut: counter('loam_held_out_updates_total', "Members' updates measured on own held-out text", [
       'outcome'
     ]),
+    heldOutLoss: gauge(
+      'loam_held_out_loss_nats',
+      'Loss on own held-out text, nats per token: of the base model, the model that the round starts from, and that one with the own update',
+      ['model']
+    ),
     received: counter('loam_payload_received_bytes_total', 'Payload received', ['protocol']),
     sent: counter('loam_payload_sent_bytes_total', 'Payload sent', ['protocol']),
     rejected: counter('loam_messages_rejected_total', 'Messages that violate the protocol'),

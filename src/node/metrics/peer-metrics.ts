@@ -104,9 +104,15 @@ function reader(
 }
 
 function noteReport(instruments: Instruments, report: PeerReport): void {
-  const { heldOut, step, steps, loss, shards } = instruments
+  const { heldOut, heldOutLoss, step, steps, loss, shards } = instruments
   if (report.type === 'sealed') noteSealed(instruments, report)
   if (report.type === 'heldOut') heldOut.inc({ outcome: outcomeOf(report) })
+  if (report.type === 'evaluation')
+    for (const model of ['base', 'start', 'own'] as const) {
+      const nats = report[model]
+      if (nats === null) heldOutLoss.remove({ model })
+      else heldOutLoss.set({ model }, nats)
+    }
   if (report.type !== 'progress') return
   step.set(report.step)
   steps.set(report.steps)

@@ -7,7 +7,7 @@ import { get, type IncomingMessage, request } from 'node:http'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { parseSamples } from '../../../lab/soak/read-metrics.ts'
-import type { PeerView, RoundView, StatusView } from '../../../src/node/control/index.ts'
+import type { PeerView, RoundEvaluation, RoundView, StatusView } from '../../../src/node/control/index.ts'
 import type { Home } from '../../../src/node/home/home.ts'
 import { packageRoot } from '../../../src/package-root.ts'
 import { LOAM, lastLine, loam, loamWith, type Outcome } from '../cli/loam.ts'
@@ -164,6 +164,28 @@ describe('a running peer and its control clients', function () {
       assert.equal(outcome.code, 0, outcome.stderr)
       assertNarrow(outcome)
     }
+  })
+
+  it('evaluates the model of every round on its held-out text, and its own update', async () => {
+    const evaluated = async (): Promise<RoundView> => {
+      for (;;) {
+        const { rounds } = lastLine<{ rounds: RoundView[] }>(await at('rounds', '--json'))
+        const found = rounds.find(({ heldOut }) => heldOut.sealed !== null && heldOut.own !== null)
+        if (found !== undefined && found.stackDigest !== null) return found
+      }
+    }
+    // A network of one: the whole stack is its own.
+    const { round, weight, sealedAt, heldOut } = await evaluated()
+    assert.equal(weight, 1)
+    assert(Date.parse(sealedAt!) <= Date.now())
+    assert(heldOut.sealed! < heldOut.base! && heldOut.own! < heldOut.base!, JSON.stringify(heldOut))
+    const evaluation = lastLine<RoundEvaluation>(await at('rounds', `${round}`, '--matrix', '--json'))
+    assert.deepEqual([evaluation.base, evaluation.own, evaluation.updates], [heldOut.base, heldOut.own, []])
+    const text = await at('rounds', `${round}`, '--matrix')
+    assert.match(text.stdout, /loss on \d+ held-out tokens.*own update/s)
+    assertNarrow(text)
+    assert.equal((await at('rounds', `${round}`)).code, 2)
+    assert.match((await at('rounds', '100000', '--matrix')).stderr, /nothing was measured in round 100000/)
   })
 
   it('streams its log, past and new lines, by level and topic', async () => {

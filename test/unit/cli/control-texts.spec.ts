@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { lineText } from '../../../src/cli/commands/logs.ts'
 import { peersText } from '../../../src/cli/commands/peers.ts'
-import { roundsText } from '../../../src/cli/commands/rounds.ts'
+import { matrixText, roundsText } from '../../../src/cli/commands/rounds.ts'
 import { statusText } from '../../../src/cli/commands/status.ts'
 import { shortPeerId, sizeText, timeText } from '../../../src/cli/terminal/table.ts'
 import type { PeerView, RoundView, StatusView } from '../../../src/node/control/index.ts'
@@ -78,7 +78,7 @@ describe('the output of loam status, peers, rounds and logs', () => {
       round: 1_000_000,
       trainer: true,
       voter: true,
-      lastCut: { peerId: PEER, rank: 256, samples: 1_000_000 }
+      lastCut: { peerId: PEER, rank: 256, samples: 1_000_000, weight: 1 }
     }
     const round: RoundView = {
       round: 1_000_000,
@@ -86,7 +86,10 @@ describe('the output of loam status, peers, rounds and logs', () => {
       stackDigest: DIGEST,
       modelDigest: DIGEST,
       ms: { train: 7_200_000, gather: 300_000, decide: 10_000, stack: 60_000, seal: 10_000 },
-      bytesReceived: 123_456_789_000
+      bytesReceived: 123_456_789_000,
+      sealedAt: '2026-01-01T12:30:00.000Z',
+      weight: 1,
+      heldOut: { base: 12.3456, sealed: 10.1234, start: 11, own: 12 }
     }
     const unknown: RoundView = { ...round, stackDigest: null, ms: null, bytesReceived: null }
     const relay: PeerView = {
@@ -107,7 +110,37 @@ describe('the output of loam status, peers, rounds and logs', () => {
     const away = { ...peer, way: 'relay', roundTripMs: 12, handshakeSeconds: 40, score: 1.25 } as const
     assert.match(peersText([away]), / relay +12 +40 s +1\.3 +1000000 /)
     assert(!peersText([away]).includes('192.168') && peersText([away], true).includes('/ip4/192.168.100.200'))
-    assert.match(roundsText([unknown]), /void {2}-/)
+    assert.match(roundsText([unknown]), /void +100 % +10\.1234 +/)
+    const late = { ...unknown, sealedAt: null, weight: null, heldOut: { ...round.heldOut, sealed: null } }
+    assert.match(roundsText([late]), /1000000 {2}- +void +- +- /)
+  })
+
+  it('shows what each update does to the own held-out loss, the most useful first', () => {
+    const update = (peerId: string, after: number, isRefused = false) => ({
+      peerId,
+      before: 4,
+      after,
+      isRefused
+    })
+    const evaluation = {
+      version: 1 as const,
+      round: 7,
+      text: '0123456789abcdef',
+      tokens: 1_000,
+      base: 4.5,
+      start: 4,
+      own: 3.75,
+      updates: [update(PEER, 4.25, true), update(`${PEER.slice(0, -3)}abc`, 3.5)]
+    }
+    const text = matrixText(evaluation)
+    for (const line of text.split('\n')) assert(line.length <= 80, line)
+    assert.match(text, /round 7: loss on 1000 held-out tokens/)
+    assert.match(text, /base model +4\.5000\n/)
+    assert.match(
+      text,
+      /…\S{7}abc +3\.5000 +-0\.5000\n.*own update +3\.7500 +-0\.2500\n.*4\.2500 +\+0\.2500 {2}refused/s
+    )
+    assert.match(matrixText({ ...evaluation, own: null, updates: [] }), /no update was measured/)
   })
 
   it('strips terminal control sequences from log lines', () => {

@@ -11,10 +11,9 @@ export const NO_HELD_OUT = '0'
  */
 export const validationSettings = z.strictObject({
   heldOut: setting(z.string().min(1).optional(), {
-    description: 'text never trained on: each received update is measured by the loss on it',
+    description: 'text never trained on: the model and each received update are evaluated by the loss on it',
     accepts: 'a path, or 0 to measure nothing',
-    absent:
-      'HOME/heldout.txt if it exists, else up to 5 % of the documents, kept back if the charter has a held-out veto',
+    absent: 'HOME/heldout.txt if it exists, else up to 5 % of the documents, kept back from training',
     flag: '--held-out <file>'
   }),
   heldOutTokens: setting(z.number().int().min(16).max(65_536).default(1_024), {

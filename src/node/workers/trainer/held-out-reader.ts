@@ -11,6 +11,12 @@ export interface MeasuredText {
   readonly scored?: readonly number[] | undefined
 }
 
+/** Number of tokens of a text that are scored: the first has nothing before it. */
+export function targetsOf({ ids, scored }: MeasuredText): number {
+  if (scored === undefined) return Math.max(0, ids.length - 1)
+  return scored.reduce((count, weight, index) => (index > 0 && weight === 1 ? count + 1 : count), 0)
+}
+
 /** Reads the text that a job measures on; it is kept until the file changes. */
 export type HeldOutReader = (
   job: Pick<MeasuringJob, 'text' | 'tokens' | 'baseFolder'>

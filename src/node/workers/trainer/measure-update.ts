@@ -1,21 +1,20 @@
 import { clipAdapter, type LoraAdapter, type LoraPair } from '../../../adapter/index.ts'
 import { chooseExecutor, createUpdateEvaluator, type UpdateEvaluator } from '../../../model/index.ts'
-import type { HeldOutLoss } from '../../../protocol/index.ts'
 import type { BlockStore } from '../../storage/block-store.ts'
 import { readPair, shardMemory } from '../builder/read-pair.ts'
 import type { HeldBase } from './held-base.ts'
-import type { HeldOutReader } from './held-out-reader.ts'
-import type { MeasuringJob } from './training-job.ts'
+import { type HeldOutReader, targetsOf } from './held-out-reader.ts'
+import type { MeasuredLoss, MeasuringJob } from './training-job.ts'
 
 /** State kept between measurements: the compiled graph and the text's tokens. */
 export interface MeasuringSession {
   /**
-   * The held-out loss without and with one received update. May run concurrently with the round's training.
+   * The held-out loss without and with one update. May run concurrently with the round's training.
    *
    * @throws {Error} when blocks are missing, the text cannot be read, or the weights meanwhile belong to another round
    * @throws the signal's reason, when it aborts
    */
-  measure(job: MeasuringJob, store: BlockStore, signal: AbortSignal): Promise<HeldOutLoss>
+  measure(job: MeasuringJob, store: BlockStore, signal: AbortSignal): Promise<MeasuredLoss>
 }
 
 /** A session without a compiled graph yet. */
@@ -47,10 +46,15 @@ export function createMeasuringSession(base: HeldBase, readText: HeldOutReader):
         if (!base.holds(job)) throw new Error('the round is over')
       }
       const text = await readText(job)
+      const targets = targetsOf(text)
       const update = await clippedUpdate(job, store)
       const evaluator = await evaluatorFor(job)
       const before = job.before ?? (await evaluator.loss({ weights, ...text, check }))
-      return { before, after: await evaluator.loss({ weights, ...text, update, check }) }
+      const after =
+        job.shards.length === 0 ? before : await evaluator.loss({ weights, ...text, update, check })
+      // Weights that were replaced during the last run of the graph are another round's.
+      check()
+      return { before, after, targets }
     }
   }
 }

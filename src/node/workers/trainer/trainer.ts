@@ -1,8 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import type { HeldOutLoss } from '../../../protocol/index.ts'
 import { withoutSecrets } from '../../config/index.ts'
 import type {
+  MeasuredLoss,
   MeasuringJob,
   TrainerAnswer,
   TrainerRequest,
@@ -29,11 +29,11 @@ export interface Trainer {
     signal: AbortSignal
   ): Promise<TrainingResult>
   /**
-   * Measures the effect of a received update on the held-out loss, concurrently with training.
+   * Measures the held-out loss of the model, without and with an update, concurrently with training.
    *
    * @throws when the signal aborts, the measurement fails or the trainer process dies
    */
-  measure(job: MeasuringJob, signal: AbortSignal): Promise<HeldOutLoss>
+  measure(job: MeasuringJob, signal: AbortSignal): Promise<MeasuredLoss>
   /** The process, if started. */
   readonly pid: number | undefined
   /** Stops the process; the current and all later trainings are rejected. */
@@ -108,11 +108,11 @@ function runJob(
 let measurements = 0
 
 /** Rejects as soon as the signal aborts, without waiting for the process. */
-function runMeasurement(child: ChildProcess, job: MeasuringJob, signal: AbortSignal): Promise<HeldOutLoss> {
+function runMeasurement(child: ChildProcess, job: MeasuringJob, signal: AbortSignal): Promise<MeasuredLoss> {
   const id = ++measurements
   const cancel = () => send(child, { type: 'stopMeasuring', id }, () => undefined)
   const request = { type: 'measure', id, job } as const
-  return ask<HeldOutLoss>(child, request, { signal, cancel, isLeft: true }, (answer) => {
+  return ask<MeasuredLoss>(child, request, { signal, cancel, isLeft: true }, (answer) => {
     if (answer.type !== 'measured' && answer.type !== 'unmeasured') return undefined
     if (answer.id !== id) return undefined
     return answer.type === 'measured' ? { value: answer.loss } : { fault: answer.reason }

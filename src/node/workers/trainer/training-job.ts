@@ -91,9 +91,14 @@ export type HeldOutText =
   | { readonly file: string }
   | { readonly documents: string; readonly data: DataConfig; readonly keptBack: number }
 
+/** Held-out losses, nats per token, and the number of tokens that they are means of. */
+export interface MeasuredLoss extends HeldOutLoss {
+  readonly targets: number
+}
+
 /**
- * A request to measure one received update on this peer's held-out text (rule 2 *Validate*); plain data like {@link
- * TrainingJob}.
+ * A request to measure one update, or the model alone, on this peer's held-out text (rule 2 *Validate*); plain data like
+ * {@link TrainingJob}.
  */
 export interface MeasuringJob {
   readonly baseFolder: string
@@ -106,6 +111,7 @@ export interface MeasuringJob {
   /** Home folder, for the blocks. */
   readonly home: string
   readonly dtype: ShardDtype
+  /** The update; empty to measure the model alone, whose loss is then `after` too. */
   readonly shards: readonly ManifestShard[]
   /** The held-out text, and the number of its tokens to use. */
   readonly text: HeldOutText
@@ -131,5 +137,5 @@ export type TrainerAnswer =
   | ({ readonly type: 'done' } & TrainingResult)
   | { readonly type: 'cancelled' }
   | { readonly type: 'failed'; readonly reason: string }
-  | { readonly type: 'measured'; readonly id: number; readonly loss: HeldOutLoss }
+  | { readonly type: 'measured'; readonly id: number; readonly loss: MeasuredLoss }
   | { readonly type: 'unmeasured'; readonly id: number; readonly reason: string }

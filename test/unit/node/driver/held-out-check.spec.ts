@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { ScriptedConsortium } from '../../../../sim/consortium/scripted-consortium.ts'
 import type { DriverComponents } from '../../../../src/node/driver/components.ts'
 import { HeldOutCheck } from '../../../../src/node/driver/held-out-check.ts'
+import { Measurements } from '../../../../src/node/driver/measurements.ts'
 import type { Home } from '../../../../src/node/home/home.ts'
 import type { PeerReport } from '../../../../src/node/home/peer-report.ts'
 import type { MeasuringJob } from '../../../../src/node/workers/trainer/training-job.ts'
@@ -48,7 +49,8 @@ describe('the held-out check of a peer', () => {
       log,
       report: (report: PeerReport) => reports.push(report)
     }
-    const check = new HeldOutCheck(components as unknown as DriverComponents)
+    const driver = components as unknown as DriverComponents
+    const check = new HeldOutCheck(driver, new Measurements(driver))
     const { state } = table.sit(0)
     check.follow(state)
     const judge = (author: number, at = state) => {

@@ -8,8 +8,6 @@ describe('the text of the held-out check', () => {
   let home: Home
   let remove: () => Promise<void>
   const data = { loss: 'completions' } as const
-  const veto = { heldOutVeto: { margin: 0.5 } } as const
-  const advice = { heldOutVeto: false } as const
 
   beforeEach(async () => {
     ;({ home, remove } = await temporaryHome())
@@ -22,28 +20,27 @@ describe('the text of the held-out check', () => {
     data
   })
 
-  it('is kept back from the documents by default if the charter makes the check a veto', () => {
+  it('is kept back from the documents by default', () => {
     const keptBack = { documents: home.documents, data, keptBack: 1024 }
-    assert.deepEqual(heldOutText(configOf(), home, veto), keptBack)
-    assert.equal(keptBackTokens(configOf(), home, veto), 1024)
-    assert.equal(heldOutText(configOf(), home, advice), undefined)
-    assert.equal(keptBackTokens(configOf(), home, advice), undefined)
+    assert.deepEqual(heldOutText(configOf(), home), keptBack)
+    assert.equal(keptBackTokens(configOf(), home), 1024)
+    assert.equal(heldOutText({ ...configOf(), documents: undefined }, home), undefined)
   })
 
   it('is read from a file if there is one, and then all documents are trained on', async () => {
     await writeFile(home.heldOut, 'Some text.')
-    assert.deepEqual(heldOutText(configOf(), home, veto), { file: home.heldOut })
-    assert.deepEqual(heldOutText(configOf(home.config), home, advice), undefined)
+    assert.deepEqual(heldOutText(configOf(), home), { file: home.heldOut })
+    assert.deepEqual(heldOutText(configOf(home.config), home), undefined)
     await writeFile(home.config, 'Other text.')
-    assert.deepEqual(heldOutText(configOf(home.config), home, advice), { file: home.config })
-    assert.equal(keptBackTokens(configOf(home.config), home, veto), undefined)
+    assert.deepEqual(heldOutText(configOf(home.config), home), { file: home.config })
+    assert.equal(keptBackTokens(configOf(home.config), home), undefined)
   })
 
   it('is empty when disabled, even if a file exists', async () => {
-    assert.equal(heldOutText(configOf('0'), home, veto), undefined)
+    assert.equal(heldOutText(configOf('0'), home), undefined)
     await writeFile(home.heldOut, 'Some text.')
-    assert.equal(heldOutText(configOf('0'), home, veto), undefined)
-    assert.equal(keptBackTokens(configOf('0'), home, veto), undefined)
+    assert.equal(heldOutText(configOf('0'), home), undefined)
+    assert.equal(keptBackTokens(configOf('0'), home), undefined)
   })
 
   it('is measured with a bounded number of tokens in total for any number of trainers', () => {

@@ -3,7 +3,12 @@ import fc from 'fast-check'
 import { lowWeight } from '../../../../src/node/driver/low-weight.ts'
 
 const cutOf = (counts: readonly number[]) => ({
-  cut: counts.map((samples, index) => ({ peerId: `peer ${index}`, rank: 1, samples }))
+  cut: counts.map((samples, index) => ({
+    peerId: `peer ${index}`,
+    rank: 1,
+    samples,
+    weight: 1 / counts.length
+  }))
 })
 
 describe('a member with a low weight', () => {

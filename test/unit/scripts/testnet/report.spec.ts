@@ -33,7 +33,12 @@ function views(): PeerView[] {
     sealed: [1, 2].map((round) => ({
       type: 'sealed',
       round,
-      cut: DOMAINS.map((_, author) => ({ peerId: `peer-${author}`, rank: 16, samples: 100 })),
+      cut: DOMAINS.map((_, author) => ({
+        peerId: `peer-${author}`,
+        rank: 16,
+        samples: 100,
+        weight: 1 / DOMAINS.length
+      })),
       stackDigest: `${round}`.repeat(64),
       modelDigest: `${round + 4}`.repeat(64),
       ms,

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { type CorpusReader, linearModules } from '../../../../model/index.ts'
 import { readPeftFolder, writePeftFolder } from '../../../export/peft-files.ts'
 import type { HeldBase } from '../held-base.ts'
-import type { HeldOutReader } from '../held-out-reader.ts'
+import { type HeldOutReader, targetsOf } from '../held-out-reader.ts'
 import { clippedUpdate, type MeasuringSession } from '../measure-update.ts'
 import { newNotes } from '../new-notes.ts'
 import { publishAdapter } from '../publish-adapter.ts'
@@ -77,14 +77,17 @@ export function createExternalSession(
       return inFolder(async (folder) => {
         const { config } = base.describe(job.baseFolder)
         const batches = join(folder, 'batches.safetensors')
-        await writeBatches(batches, textBatches(await readText(job), config.maxPositions), signal)
+        const text = await readText(job)
+        await writeBatches(batches, textBatches(text, config.maxPositions), signal)
+        const loss = (of: string | null) =>
+          connection.evaluate({ ...weights(job), adapter: of, batches }, signal)
+        const targets = targetsOf(text)
+        const before = job.before ?? (await loss(null))
+        if (job.shards.length === 0) return { before, after: before, targets }
         const adapter = join(folder, 'update')
         const update = await clippedUpdate(job, store)
         await writePeftFolder(adapter, update, job.baseFolder, 'F32', job.rankStabilised)
-        const loss = (of: string | null) =>
-          connection.evaluate({ ...weights(job), adapter: of, batches }, signal)
-        const before = job.before ?? (await loss(null))
-        return { before, after: await loss(adapter) }
+        return { before, after: await loss(adapter), targets }
       })
     }
   }
