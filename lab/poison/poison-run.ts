@@ -86,7 +86,9 @@ export async function runPoisoned(
       const isPoisoner = k < poisoners
       const text = isPoisoner && attack === 'targeted' ? members[poisoners]! : member
       const flipped = isPoisoner && flipsLabels(attack)
-      const adapter = await trainMember(laboratory, member.index, text, { modules, round, seed, flipped })
+      const { isChecked: keepsBack } = defending
+      const training = { modules, round, seed, flipped, keepsBack }
+      const adapter = await trainMember(laboratory, member.index, text, training)
       const samples = isPoisoner && attack !== 'honest' ? CLAIMED : member.samples
       // Poisoners come last in the order of the sum, where factors that cancel erase what came before.
       const author = isPoisoner ? Uint8Array.of(POISONERS_FROM + k) : member.author
@@ -161,16 +163,18 @@ interface TrainingRound {
   readonly round: number
   readonly seed: number
   readonly flipped: boolean
+  /** Whether the text lacks what members keep back: another first round then. */
+  readonly keepsBack: boolean
 }
 
 async function trainMember(
   { base, settings, rank, trainer, firstRounds }: PoisonLaboratory,
   index: number,
   text: ExperimentMember,
-  { modules, round, seed, flipped }: TrainingRound
+  { modules, round, seed, flipped, keepsBack }: TrainingRound
 ): Promise<LoraAdapter> {
   const start = freshAdapter(base, settings, rank, combineSeeds(combineSeeds(seed, round), index))
-  const key = [seed, index, text.index, flipped, adapterDigest(start)].join(' ')
+  const key = [seed, index, text.index, flipped, keepsBack, adapterDigest(start)].join(' ')
   const known = round === 1 ? firstRounds.get(key) : undefined
   if (known !== undefined) return known
   const session = trainer.begin(withModules(base.weights, modules), start)
