@@ -43,16 +43,29 @@ interface Verdict {
   readonly name: string
   readonly way: 'PEFT' | 'merged'
   readonly texts: number
-  /** Number of texts with different ids. */
+  /** Number of texts of which Loam makes other ids than the library tokenizers does from tokenizer.json. */
   readonly different: number
   readonly example: string | undefined
+  /** Number of texts of which transformers makes other ids than tokenizer.json says. */
+  readonly transformersDifferent: number
+  readonly transformersExample: string | undefined
+  /** The class that transformers loads the tokenizer with. */
+  readonly tokenizerClass: string
   /** Largest difference of a log-probability, nats. */
   readonly largest: number
 }
 
+/** What `judge_folders.py` prints for one way. */
+interface Judgement {
+  readonly ids: readonly (readonly number[])[]
+  readonly transformers: readonly (readonly number[])[]
+  readonly class: string
+  readonly scores: readonly number[]
+}
+
 const command = new Command('npm run check -- folders')
   .description(
-    "Writes random models with real tokenizers and an adapter for each, as a PEFT folder and merged, and compares ids and log-probabilities with transformers and Hugging Face's PEFT."
+    "Writes random models with real tokenizers and an adapter for each, as a PEFT folder and merged; compares ids with the library tokenizers, which reads tokenizer.json as it is, and log-probabilities with transformers and Hugging Face's PEFT. transformers' own ids are shown beside: it builds some tokenizers from parts of its own."
   )
   .option('--python <program>', 'a Python with torch, transformers and peft', 'python3')
 const options = addJudgedFlags(command)
@@ -119,7 +132,7 @@ async function judgeOne(
   writeFileSync(file, JSON.stringify(jobs))
   const script = join(packageRoot(), 'checks', 'peft', 'judge_folders.py')
   const { stdout } = await run(python, [script, file], { maxBuffer: OUTPUT_BYTES_MAX })
-  const theirs = JSON.parse(stdout.trim().split('\n').at(-1)!) as { ids: number[][]; scores: number[] }[]
+  const theirs = JSON.parse(stdout.trim().split('\n').at(-1)!) as Judgement[]
   const ids = own[0]!.slice(0, SCORED)
   const evaluator = await createEvaluator({ config, context: ids.length })
   const { weights } = loadBaseModel(base!)
@@ -129,15 +142,20 @@ async function judgeOne(
     await evaluator.score({ weights: mergedWeights, ids })
   ]
   await evaluator.dispose()
-  return theirs.map(({ ids: theirIds, scores: theirScores }, index) => {
+  return theirs.map((judgement, index) => {
+    const { ids: theirIds, transformers } = judgement
     const wrong = texts.filter((_, at) => !sameIds(theirIds[at]!, own[at]!))
+    const rebuilt = texts.filter((_, at) => !sameIds(theirIds[at]!, transformers[at]!))
     return {
       name,
       way: index === 0 ? 'PEFT' : 'merged',
       texts: texts.length,
       different: wrong.length,
       example: exampleOf(wrong),
-      largest: largestDifference(scores[index]!.perToken, theirScores)
+      transformersDifferent: rebuilt.length,
+      transformersExample: exampleOf(rebuilt),
+      tokenizerClass: judgement.class,
+      largest: largestDifference(scores[index]!.perToken, judgement.scores)
     } as const
   })
 }
@@ -159,6 +177,12 @@ function randomAdapter(config: LlamaConfig): LoraAdapter {
   }
 }
 
-function line({ name, way, texts, different, example, largest }: Verdict): string {
-  return `${name.padEnd(26)} ${way.padEnd(7)} ${sameTexts(texts, different, example)}; log-probabilities within ${largest.toExponential(1)}`
+function line(verdict: Verdict): string {
+  const { name, way, texts, different, example, transformersDifferent, transformersExample, largest } =
+    verdict
+  const loaded =
+    transformersDifferent === 0
+      ? 'the same'
+      : `${sameTexts(texts, transformersDifferent, transformersExample)}, since it builds tokenizers of this class from parts of its own`
+  return `${name.padEnd(26)} ${way.padEnd(7)} tokenizer.json: ${sameTexts(texts, different, example)}; transformers, ${verdict.tokenizerClass}: ${loaded}; log-probabilities within ${largest.toExponential(1)}`
 }

@@ -19,11 +19,13 @@ const CALL_ROLE = 'function_call'
 const TEMPLATE_KEYS = ['tool_calls', 'tool_call_id', 'name', 'reasoning_content', 'thinking']
 /**
  * Message keys that say whether to learn the message: OpenAI's and ShareGPT's `weight`, Axolotl's `train`, ms-swift's `loss`,
- * and `trainable`.
+ * `trainable` and `learn`.
  */
-const LEARNED_KEYS = ['weight', 'train', 'loss', 'trainable']
-/** Message keys that say the same the other way round in some data sets, and mark what is there in others. */
-const MASK_KEYS = ['mask', 'masked', 'loss_mask', 'ignore']
+const LEARNED_KEYS = ['weight', 'train', 'loss', 'trainable', 'learn']
+/** Keys that say the same the other way round in some data sets, and mark what is there in others. */
+export const MASK_KEYS = ['mask', 'masked', 'loss_mask', 'ignore']
+export const MASK_CURE =
+  'data sets mean opposite things by it: write "weight": 0 for a message that is not to be learned'
 
 /** Roles that a message lists. */
 const ROLES_SHOWN = 5
@@ -137,10 +139,7 @@ function toolCalls(value: unknown, place: string): unknown[] {
 /** Whether an answer is learned according to its own keys. */
 function learnedFlag(fields: Fields, place: string): { isLearned?: boolean } {
   const mask = MASK_KEYS.find((key) => fields[key] != null)
-  if (mask !== undefined)
-    throw new Error(
-      `"${place}.${mask}": is not supported, since data sets mean opposite things by it: write "weight": 0 for a message that is not to be learned`
-    )
+  if (mask !== undefined) throw new Error(`"${place}.${mask}": is not supported, since ${MASK_CURE}`)
   const flags = LEARNED_KEYS.filter((key) => fields[key] != null).map((key) => {
     const value = fields[key]
     if (value === 0 || value === false) return false

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { alpacaPrompt } from './alpaca-prompt.ts'
-import { conversation, parseMessages } from './chat-messages.ts'
+import { conversation, MASK_CURE, MASK_KEYS, parseMessages } from './chat-messages.ts'
 import type { ExampleContent } from './example.ts'
 
 /** The known record formats. */
@@ -103,6 +103,8 @@ const PREFERENCES =
 /** Unsupported keys that change the meaning of a record, with what to do instead. */
 const REFUSED: Readonly<Record<string, string>> = {
   system: 'write the record as "messages" with a system message',
+  system_prompt: 'write it as "system" beside "messages"',
+  system_message: 'write it as "system" beside "messages"',
   history: 'write the record as "messages", the earlier turns first',
   tools: 'write the record as "messages"',
   functions: 'write them as "tools", OpenAI\'s current form',
@@ -113,10 +115,14 @@ const REFUSED: Readonly<Record<string, string>> = {
   image: 'only text is supported',
   videos: 'only text is supported',
   audios: 'only text is supported',
-  chat_template_kwargs: 'put its content into a template of your own, with --chat-template'
+  chat_template_kwargs: 'put its content into a template of your own, with --chat-template',
+  ...Object.fromEntries(MASK_KEYS.map((key) => [key, MASK_CURE]))
 }
-/** Keys that say whether to learn a whole record: KTO's, LLaMA-Factory's, OpenAI's and Axolotl's. */
-const LEARNED_KEYS = ['label', 'kto_tag', 'weight', 'train']
+/**
+ * Keys that say whether to learn a whole record: KTO's, LLaMA-Factory's, OpenAI's and Axolotl's, and those that messages
+ * have, too.
+ */
+const LEARNED_KEYS = ['label', 'kto_tag', 'weight', 'train', 'trainable', 'learn', 'loss']
 
 /** The formats whose keys are all in a record. */
 export function fittingFormats(record: unknown): RecordFormat[] {
@@ -176,7 +182,8 @@ export function parseRecord(format: RecordFormat, record: unknown): ParsedRecord
     const advice = REFUSED[key]
     if (advice !== undefined && format !== 'text')
       throw new Error(`"${key}" is not supported in ${format} records: ${advice}`)
-    if (!marks.includes(key)) unread.push(key)
+    // A loss that was measured is only a note.
+    if (!marks.includes(key) || (key === 'loss' && typeof value === 'number')) unread.push(key)
   }
   return { content, isLearned, unread }
 }
@@ -191,6 +198,7 @@ function isToBeLearned(fields: Fields, marks: readonly string[]): boolean {
       throw new Error(
         `"label": ${value} may be a class, or a verdict on the completion: write true or false for a verdict, and give a class another key`
       )
+    if ((key === 'loss' || key === 'learn' || key === 'trainable') && value === 0) return false
     if (key !== 'weight' || value === true) return true
     if (Number(value) === 0) return false
     if (Number(value) === 1) return true

@@ -31,6 +31,28 @@ const schema = z
     'has neither a context nor a question'
   )
 
+/** Keys that would change what is scored, with what to do instead. */
+const REFUSED: Readonly<Record<string, string>> = {
+  target_delimiter: 'write it as "delimiter"',
+  ...Object.fromEntries(
+    ['system', 'system_prompt', 'messages', 'fewshot', 'few_shot', 'examples', 'description', 'passage'].map(
+      (key) => [key, 'write it into "context"']
+    )
+  ),
+  ...Object.fromEntries(
+    ['label', 'gold', 'answerKey', 'correct', 'target'].map((key) => [key, 'keep "answer" alone'])
+  )
+}
+
+/** What is wrong with a question's keys; undefined if nothing is. */
+function keyFault(record: object): string | undefined {
+  const refused = Object.keys(record).find((key) => Object.hasOwn(REFUSED, key))
+  if (refused !== undefined) return `"${refused}" is not supported in questions: ${REFUSED[refused]}`
+  if ('context' in record && 'question' in record)
+    return 'has both a context and a question: write the question into "context", which is used unchanged'
+  return undefined
+}
+
 /**
  * Reads questions from JSONL: `context` (used unchanged) or `question` (rendered as "Question: …\nAnswer:"), `choices`,
  * `answer` as an index from 0 or a letter from A, and `delimiter`, a space if absent.
@@ -48,6 +70,8 @@ export async function readMultipleChoice(path: string): Promise<MultipleChoice[]
         `${source}: ${issue?.path.length ? `"${issue.path.join('.')}": ` : ''}${issue?.message}`
       )
     }
+    const wrong = keyFault(parsed.data)
+    if (wrong !== undefined) throw new DataError(`${source}: ${wrong}`)
     const { context, question, choices, delimiter = ' ' } = parsed.data
     const answer = answerIndex(parsed.data.answer)
     if (answer >= choices.length)

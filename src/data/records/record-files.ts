@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises'
+import { Readable } from 'node:stream'
 import { decodeUtf8Stream } from '../../formats/files/utf8-text.ts'
 import { FormatError } from '../../formats/format-error.ts'
 import { type JsonFault, jsonFault } from '../../formats/json/json-fault.ts'
@@ -102,7 +103,7 @@ async function* readJsonLines(path: string, pieces: AsyncIterable<string>): Asyn
     if (line.trim() === '') continue
     const source = `${path}:${number}`
     try {
-      yield { record: JSON.parse(line), source }
+      yield checked(JSON.parse(line), line, source)
     } catch {
       const { column, reason } = faultOf(line)
       yield { record: undefined, source, fault: `not valid JSON (column ${column}: ${reason})` }
@@ -131,13 +132,46 @@ async function* readJson(path: string, pieces: AsyncIterable<string>): AsyncGene
   try {
     json = JSON.parse(text)
   } catch {
+    if (isJsonLines(text)) return yield* readJsonLines(path, Readable.from([text]))
     const { line, column, reason } = faultOf(text)
     throw new DataError(`${path}:${line}: not valid JSON (column ${column}: ${reason})`)
   }
   const records = Array.isArray(json) ? json : [json]
   // A parsed array has no line numbers: its elements are counted from 1.
   for (const [index, record] of records.entries())
-    yield { record, source: Array.isArray(json) ? `${path}:record ${index + 1}` : path }
+    yield checked(record, text, Array.isArray(json) ? `${path}:record ${index + 1}` : path)
+}
+
+/** Whether a text has a JSON object on each line: data sets are often saved so, as .json. */
+function isJsonLines(text: string): boolean {
+  const lines = text.split('\n').filter((line) => line.trim() !== '')
+  return lines.length > 1 && lines.every((line) => /^\s*\{.*\}\s*$/.test(line))
+}
+
+/** An escaped half of a surrogate pair. */
+const ESCAPED_HALF = /\\u[dD][89a-fA-F]/
+
+/**
+ * A record with a fault if one of its strings contains half a character, which has no form in UTF-8.
+ *
+ * @param text of the record, or of a file with it
+ */
+function checked(record: unknown, text: string, source: string): SourcedRecord {
+  const place = ESCAPED_HALF.test(text) ? halfCharacterIn(record) : undefined
+  if (place === undefined) return { record, source }
+  const fault = `contains half a character (\\ud800 to \\udfff alone), as of a text that was cut inside an emoji: remove it`
+  return { record: undefined, source, fault: place === '' ? fault : `"${place}": ${fault}` }
+}
+
+/** The place of the first string with half a character. */
+function halfCharacterIn(value: unknown, place = ''): string | undefined {
+  if (typeof value === 'string') return /\p{Cs}/u.test(value) ? place : undefined
+  if (typeof value !== 'object' || value === null) return undefined
+  for (const [key, part] of Object.entries(value)) {
+    const found = halfCharacterIn(part, place === '' ? key : `${place}.${key}`)
+    if (found !== undefined) return found
+  }
+  return undefined
 }
 
 /** Where a text stops being JSON, without an excerpt of the data, which may be private. */

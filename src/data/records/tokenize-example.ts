@@ -24,9 +24,11 @@ export interface TokenizeExampleOptions {
 
 /**
  * A note on an example: parts that the template leaves out, special tokens inside a text, a conversation without the
- * token that other texts begin with.
+ * token that other texts begin with, U+FFFD in the place of characters that another program could not read.
  */
-export type TokenizeNote = LeftOut | 'special tokens' | 'no beginning'
+export type TokenizeNote = LeftOut | 'special tokens' | 'no beginning' | 'replaced characters'
+
+const REPLACEMENT = '\ufffd'
 
 /** A text and its learned parts, as [start, end) in characters, in order. */
 interface MarkedText {
@@ -64,6 +66,9 @@ function markTexts({ content, source }: TrainingExample, options: TokenizeExampl
       `${source}: conversations need a chat template, and the model has none: ` +
         'set one with --chat-template (a file, or chatml)'
     )
+  const { tokenizer } = options
+  if (content.messages.some((message) => hasSpecialToken(message.content ?? '', tokenizer)))
+    onNote?.('special tokens')
   try {
     const rendered = renderConversation(content, renderChat, onNote)
     return rendered.map((marked) => ({ ...marked, templated: true, isWhole: false }))
@@ -75,6 +80,17 @@ function markTexts({ content, source }: TrainingExample, options: TokenizeExampl
   }
 }
 
+/**
+ * Whether a message contains a special token written out, which ends turns and the like wherever it stands. Most contain
+ * none of the names, and are not tokenized for it.
+ */
+function hasSpecialToken(text: string, { specialIds, tokenName, encode }: TextTokenizer): boolean {
+  if (text === '' || specialIds === undefined || specialIds.size === 0) return false
+  const names = [...specialIds].map((id) => tokenName?.(id))
+  if (names.every((name) => name !== undefined && !text.includes(name))) return false
+  return encode(text).some((id) => specialIds.has(id))
+}
+
 function tokenize(
   { text, learned, templated, isWhole }: MarkedText,
   options: TokenizeExampleOptions
@@ -83,6 +99,7 @@ function tokenize(
   const { eosId, specialIds, suffix = [] } = tokenizer
   const body = tokenizer.encode(text)
   if (!templated && specialIds && body.some((id) => specialIds.has(id))) onNote?.('special tokens')
+  if (text.includes(REPLACEMENT)) onNote?.('replaced characters')
   const weights: number[] = body.map(() => (loss === 'all' ? 1 : 0))
   if (loss === 'completions') {
     for (const [start, end] of learned) weights.fill(1, tokensUpTo(start), tokensUpTo(end))

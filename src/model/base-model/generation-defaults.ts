@@ -87,8 +87,8 @@ export function loadGenerationDefaults(folder: string, configJson: object): Gene
     stopIds: [ends].flat(),
     doSample: made.do_sample === true,
     ...(typeof made.temperature === 'number' && { temperature: made.temperature }),
-    ...(made.top_k && { topK: made.top_k }),
-    ...(made.top_p && { topP: made.top_p }),
+    ...topKOf(made),
+    ...(typeof made.top_p === 'number' && { topP: made.top_p }),
     ...(made.min_p && { minP: made.min_p }),
     ...(made.repetition_penalty && { repetitionPenalty: made.repetition_penalty }),
     ...(made.suppress_tokens?.length && { suppressIds: made.suppress_tokens }),
@@ -102,6 +102,12 @@ export function loadGenerationDefaults(folder: string, configJson: object): Gene
     ...(made.max_length && { maxLength: made.max_length }),
     ...notesOn(made, file)
   }
+}
+
+/** Where the makers sample, transformers takes the 50 most likely tokens unless they say otherwise; 0 is all of them. */
+function topKOf({ do_sample, top_k }: z.infer<typeof schema>): { readonly topK?: number } {
+  const count = top_k ?? (do_sample === true ? NEUTRAL_SAMPLING.top_k : 0)
+  return count === 0 ? {} : { topK: count }
 }
 
 /** The makers' settings that change logits whatever a user asks for. */

@@ -18,6 +18,7 @@ export interface SamplingSettings extends LogitSettings {
  * top-p, min-p. Equal logits are taken in the order of their ids.
  *
  * @param text the text before the logits, if a setting needs it
+ * @throws {Error} if the settings exclude every token
  */
 export function sampleToken(
   given: Float32Array,
@@ -28,6 +29,10 @@ export function sampleToken(
   const logits = adjustLogits(given, settings, text)
   const { temperature = 1, topK = logits.length, topP = 1, minP = 0 } = settings
   const likeliest = logits.reduce((best, value, id) => (value > logits[best]! ? id : best), 0)
+  if (logits[likeliest] === Number.NEGATIVE_INFINITY)
+    throw new Error(
+      'no token is left to choose from: suppress_tokens, bad_words_ids and the other settings of generation exclude them all'
+    )
   if (temperature === 0) return likeliest
   const highest = logits[likeliest]!
   const share = (id: number): number => Math.exp((logits[id]! - highest) / temperature)

@@ -95,7 +95,8 @@ export function requireKnownTokenizer(tokenizerJson: object, config: object): vo
           `tokenizer.json, added_tokens: ${JSON.stringify(content)} has single_word: true, which is not supported: set it to false`
       ),
     ...findUnreadKeys(config, CONFIG_KEYS),
-    ...prefixSpaceFault(config, steps)
+    ...prefixSpaceFault(config, steps),
+    ...addedTokenFaults(tokenizerJson, config)
   ]
   if (faults.length > 0) throw new Error(faults.slice(0, 4).join('; '))
 }
@@ -150,6 +151,31 @@ function prefixSpaceFault(config: object, steps: readonly PreTokenizer[]): strin
 }
 
 const named = z.union([z.string(), z.looseObject({ content: z.string() })])
+/** Whether a token takes in the spaces around it, or is found in whole words only. */
+const FLAGS = ['lstrip', 'rstrip', 'single_word'] as const
+const flag = z.boolean().nullish()
+const flagged = z.looseObject({ content: z.string(), lstrip: flag, rstrip: flag, single_word: flag })
+const flaggedSchema = z.looseObject({
+  added_tokens: z.array(flagged).nullish(),
+  added_tokens_decoder: z.record(z.string(), flagged).nullish()
+})
+
+/** Tokens that tokenizer_config.json finds in other places than tokenizer.json does; transformers follows the former. */
+function addedTokenFaults(tokenizerJson: object, config: object): string[] {
+  const own = flaggedSchema.safeParse(tokenizerJson).data?.added_tokens ?? []
+  const byContent = new Map(own.map((token) => [token.content, token]))
+  const listed = flaggedSchema.safeParse(config).data?.added_tokens_decoder ?? {}
+  return Object.values(listed).flatMap((token) => {
+    const other = byContent.get(token.content)
+    const differs = FLAGS.find((name) => (token[name] ?? false) !== (other?.[name] ?? false))
+    if (other === undefined || differs === undefined) return []
+    const value = token[differs] ?? false
+    return [
+      `tokenizer_config.json, added_tokens_decoder: ${JSON.stringify(token.content)} has ${differs}: ${value}, and in tokenizer.json ${!value}: ${RESAVE}`
+    ]
+  })
+}
+
 const addedSchema = z.looseObject({
   added_tokens_decoder: z.record(z.string(), z.looseObject({ content: z.string() })).nullish(),
   additional_special_tokens: z.array(named).nullish(),

@@ -17,7 +17,9 @@ const SENTENCES: Readonly<Record<TokenizeNote, string>> = {
   messages: 'the chat template leaves out a message of',
   'no beginning':
     'the chat template does not write the beginning-of-sequence token (BOS), and transformers adds none to conversations: it is missing in',
-  'special tokens': 'special tokens written out in the text are read as such in'
+  'special tokens': 'special tokens written out in the text are read as such in',
+  'replaced characters':
+    'U+FFFD, which stands for characters that were lost when the text was converted, is learned in'
 }
 
 /** Notes on data that is not trained on, or not as its author may expect, as lines of text. */

@@ -25,7 +25,7 @@ import { requireCharterBase } from '../consortium/charter-base.ts'
 import { readCharter } from '../home/charter-file.ts'
 import { type Home, roundFiles } from '../home/home.ts'
 import { type JudgedRound, readSealedRounds } from '../home/round-store.ts'
-import { requireFreeFolder, writeFileAtomic } from '../storage/index.ts'
+import { requireFreeFolder, requireOtherFolder, writeFileAtomic } from '../storage/index.ts'
 import { isMissing, PeerError } from '../storage/peer-error.ts'
 import { ggufArchitecture, ggufFormat, ggufModel } from './gguf-model.ts'
 import { tokenizerNotes } from './gguf-tokenizer.ts'
@@ -114,6 +114,7 @@ async function sumOfStacks(home: Home, stacked: readonly JudgedRound[]): Promise
 export async function exportAdapter(home: Home, options: ExportOptions): Promise<ExportedAdapter> {
   const { format, folder, dtype = 'F32', overwrite } = options
   const stacked = await stackedRounds(home, options.rounds)
+  await requireOtherFolder(folder, { 'the home': home.folder, 'the base model': options.baseFolder })
   await requireFreeFolder(folder, overwrite)
   const rounds = stacked.map(({ context }) => context.round)
   const isModel = format === 'merged' || format === 'merged-gguf'

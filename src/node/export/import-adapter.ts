@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { loraScale, PEFT_CONFIG_FILE } from '../../adapter/index.ts'
 import { type ElementFormat, readJsonObject } from '../../formats/index.ts'
 import { applyAdapter, loadBaseModel } from '../../model/index.ts'
-import { requireFreeFolder } from '../storage/index.ts'
+import { requireFreeFolder, requireOtherFolder } from '../storage/index.ts'
 import { PeerError } from '../storage/peer-error.ts'
 import { writeModelFolder } from './model-folder.ts'
 import { readPeftFolder } from './peft-files.ts'
@@ -40,7 +40,10 @@ export interface ImportedAdapter {
  */
 export async function importAdapter(folder: string, options: ImportOptions): Promise<ImportedAdapter> {
   const { out, dtype, overwrite } = options
-  if (out !== undefined) await requireFreeFolder(out, overwrite)
+  if (out !== undefined) {
+    await requireOtherFolder(out, { 'the adapter': folder, 'the base model': options.baseFolder })
+    await requireFreeFolder(out, overwrite)
+  }
   const adapter = await readPeftFolder(folder, options.baseFolder)
   const base = loadBaseModel(options.baseFolder)
   const weights = fitting(() => applyAdapter(base.weights, adapter), folder)

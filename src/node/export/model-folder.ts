@@ -1,4 +1,4 @@
-import { copyFile, mkdir, readdir, realpath } from 'node:fs/promises'
+import { copyFile, mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   type ElementFormat,
@@ -10,8 +10,7 @@ import {
   type TensorMap
 } from '../../formats/index.ts'
 import { type BaseModel, checkpointTensors, type ModelConfig, writtenTensors } from '../../model/index.ts'
-import { removeReplaced, requireFreeFolder, writeFileAtomic } from '../storage/index.ts'
-import { PeerError } from '../storage/peer-error.ts'
+import { removeReplaced, requireFreeFolder, requireOtherFolder, writeFileAtomic } from '../storage/index.ts'
 import { requireRange } from './require-range.ts'
 
 const TORCH_TYPES: Readonly<Record<ElementFormat, string>> = {
@@ -53,8 +52,7 @@ export async function writeModelFolder(
   await requireFreeFolder(folder, overwrite)
   requireRange(weights, dtype)
   await mkdir(folder, { recursive: true })
-  if ((await realpath(folder)) === (await realpath(base.folder)))
-    throw new PeerError(`${folder} is the folder of the base model: choose another folder`)
+  await requireOtherFolder(folder, { 'the base model': base.folder })
   await removeReplaced(folder, REPLACED)
   const tensors = writtenTensors(base.folder, base.config, checkpointTensors(base.config, weights))
   const { files, index } = planSafetensorsFiles(tensors, dtype, fileBytesMax)

@@ -86,7 +86,7 @@ export function judgeInvite(bytes: Uint8Array, now?: number): Invite {
 
 /** @throws {PeerError} when an invite has addresses, and none that Loam could dial */
 function requireDialled({ bootstrap, inviter }: Invite): void {
-  const faults = bootstrap.map(addressFault)
+  const faults = bootstrap.map((address) => addressFault(address, 'dial'))
   const [first] = faults
   if (first === undefined || faults.includes(undefined)) return
   throw new PeerError(
@@ -135,7 +135,7 @@ export async function inviteAddresses(
   if (given !== undefined) {
     for (const address of given) {
       if (peerOf(address) === undefined) throw new PeerError(noPeerId(address))
-      const fault = addressFault(address)
+      const fault = addressFault(address, 'dial')
       if (fault !== undefined) throw new PeerError(fault)
     }
     return [...given]

@@ -1,4 +1,4 @@
-import { readdir, rm, stat } from 'node:fs/promises'
+import { readdir, realpath, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isMissing, PeerError } from './peer-error.ts'
 
@@ -22,6 +22,31 @@ export async function requireFreeFolder(
   throw new PeerError(
     `${folder} is not empty (${names.slice(0, LISTED_MAX).join(', ')}${more}): choose another folder, or replace what is in it with --overwrite`
   )
+}
+
+/**
+ * Refuses to write into a folder whose files are read, even if it may be replaced: they would be lost.
+ *
+ * @param read folders by what they hold, as the end of the message has it
+ * @throws {PeerError} naming what the folder holds
+ */
+export async function requireOtherFolder(
+  folder: string,
+  read: Readonly<Record<string, string | undefined>>
+): Promise<void> {
+  const place = await placeOf(folder)
+  for (const [what, path] of Object.entries(read))
+    if (place !== undefined && path !== undefined && place === (await placeOf(path)))
+      throw new PeerError(`${folder} is the folder of ${what}: choose another folder`)
+}
+
+async function placeOf(path: string): Promise<string | undefined> {
+  try {
+    return await realpath(path)
+  } catch (error) {
+    if (isMissing(error)) return undefined
+    throw error
+  }
 }
 
 /** Removes the files of a folder that would be read together with what is about to be written. */

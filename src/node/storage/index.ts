@@ -13,7 +13,7 @@
 export type { Log } from '../log/log.ts'
 export { syncFolder, writeFileAtomic } from './atomic-file.ts'
 export { BlockStore } from './block-store.ts'
-export { removeReplaced, requireFreeFolder } from './free-folder.ts'
+export { removeReplaced, requireFreeFolder, requireOtherFolder } from './free-folder.ts'
 export { closeSecret } from './secret-file.ts'
 export { errorCode, StoreError, storeError } from './store-error.ts'
 export {

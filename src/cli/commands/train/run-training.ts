@@ -23,7 +23,7 @@ import {
 } from '../../../model/index.ts'
 import { alphaOf, TRAINING_DEFAULTS } from '../../../node/config/index.ts'
 import { writePeftFolder } from '../../../node/export/peft-files.ts'
-import { requireFreeFolder } from '../../../node/storage/index.ts'
+import { requireFreeFolder, requireOtherFolder } from '../../../node/storage/index.ts'
 import { hex } from '../../../protocol/index.ts'
 import { executorFromFlags } from '../../options/executor-options.ts'
 import { baseModelFolder, requireBaseModel } from '../../options/shipped-model.ts'
@@ -105,8 +105,10 @@ async function prepareRun(
 ): Promise<PreparedRun> {
   const { out, batchSize, accumulation } = settings
   const checkpointPath = join(out, CHECKPOINT_FILE)
-  await requireOutFolder(out, { resume, overwrite })
   const folder = baseModelFolder(settings.model)
+  const read = { 'the base model': folder, 'the data': settings.data, 'the held-out data': settings.evalData }
+  await requireOtherFolder(out, read)
+  await requireOutFolder(out, { resume, overwrite })
   requireBaseModel(folder)
   const base = describeBaseModel(folder)
   const sequenceLength = sequenceLengthOf(settings, base.config)

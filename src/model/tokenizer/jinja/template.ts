@@ -1,12 +1,7 @@
 import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja'
 import { PYTHON_STRING_METHODS } from './python-strings.ts'
+import { pythonText, type Value } from './python-text.ts'
 import { strftime } from './strftime.ts'
-
-/** A value of a template in the library's representation. */
-interface Value {
-  readonly type: string
-  readonly value: unknown
-}
 
 /** A template's variables. */
 interface Scope {
@@ -17,6 +12,7 @@ interface Scope {
 interface Engine {
   run(program: unknown): Value
   evaluate(node: Node | undefined, scope: Scope): Value
+  evaluateBlock(nodes: readonly Node[], scope: Scope): Value
 }
 const BaseInterpreter = Interpreter as unknown as new (scope: Scope) => Engine
 const newScope = (): Scope => new Environment() as unknown as Scope
@@ -32,6 +28,9 @@ interface Node {
   readonly args?: readonly Node[]
   readonly operand?: Node
   readonly filter?: Node
+  readonly left?: Node
+  readonly right?: Node
+  readonly operator?: { readonly value: string }
 }
 
 /** A compiled template. */
@@ -45,7 +44,8 @@ export interface JinjaTemplate {
 
 /**
  * Compiles a Jinja template as Hugging Face's libraries do: blocks trimmed, `{% generation %}` without effect on the text.
- * On top of `@huggingface/jinja` it has Python's string methods with their arguments, and dates in UTC and English.
+ * On top of `@huggingface/jinja` it has Python's string methods with their arguments, writes values as Python does, and
+ * dates in UTC and English.
  *
  * @throws {Error} when the source is not valid Jinja
  */
@@ -79,9 +79,28 @@ function rangeOf(start: number, stop?: number, step = 1): number[] {
   return Array.from({ length: Math.max(0, Math.ceil((to - from) / step)) }, (_, index) => from + index * step)
 }
 
-/** The library's interpreter, with Python's own rules for strings. */
+/** Nodes that are no expressions: what they give is text, or nothing. */
+const STATEMENTS: ReadonlySet<string> = new Set([
+  ...['Program', 'If', 'For', 'Break', 'Continue', 'Set', 'Macro', 'Comment', 'CallStatement'],
+  'FilterStatement'
+])
+const text = (value: string): Value => newScope().set('result', value)
+
+/** The library's interpreter, with Python's own rules for strings and for values that become text. */
 class PythonInterpreter extends BaseInterpreter {
+  override evaluateBlock(nodes: readonly Node[], scope: Scope): Value {
+    const parts = nodes.map((node) => {
+      const value = this.evaluate(node, scope)
+      return STATEMENTS.has(node.type) && value.type === 'NullValue' ? '' : pythonText(value)
+    })
+    return text(parts.join(''))
+  }
+
   override evaluate(node: Node | undefined, scope: Scope): Value {
+    if (node?.type === 'BinaryExpression' && node.operator?.value === '~')
+      return text([node.left, node.right].map((part) => pythonText(this.evaluate(part, scope))).join(''))
+    const filtered = this.#asText(node, scope)
+    if (filtered !== undefined) return filtered
     const call = stringCall(node)
     if (call !== undefined) {
       const object = this.evaluate(call.object, scope)
@@ -92,6 +111,21 @@ class PythonInterpreter extends BaseInterpreter {
       }
     }
     return super.evaluate(node, scope)
+  }
+
+  /** The filters `string` and `join`, which turn values into text. */
+  #asText(node: Node | undefined, scope: Scope): Value | undefined {
+    if (node?.type !== 'FilterExpression') return undefined
+    const { filter, operand } = node
+    const isCall = filter?.type === 'CallExpression'
+    const name = isCall ? filter.callee?.value : filter?.value
+    const [separator, ...more] = isCall ? (filter.args ?? []) : []
+    if (name === 'string' && separator === undefined) return text(pythonText(this.evaluate(operand, scope)))
+    if (name !== 'join' || more.length > 0 || NAMED_ARGUMENTS.has(separator?.type ?? '')) return undefined
+    const list = this.evaluate(operand, scope)
+    if (!Array.isArray(list.value)) return undefined
+    const between = separator === undefined ? '' : pythonText(this.evaluate(separator, scope))
+    return text((list.value as Value[]).map(pythonText).join(between))
   }
 }
 

@@ -2,7 +2,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { z } from 'zod'
 import { REACH_DEFAULTS } from '../reach.ts'
 import { setting, toggle } from '../setting.ts'
-import { TRANSPORT_ADVICE, transportFault } from '../transports.ts'
+import { dialFault, TRANSPORT_ADVICE, transportFault } from '../transports.ts'
 
 const address = z
   .string()
@@ -12,7 +12,11 @@ const address = z
   .refine((text) => transportFault(text) === undefined, {
     error: ({ input }) => `${String(input)}: ${transportFault(String(input))}: ${TRANSPORT_ADVICE}`
   })
-const peerAddress = address.refine(endsInPeerId, {
+const dialled = address.refine(
+  (text) => transportFault(text) !== undefined || dialFault(text) === undefined,
+  { error: ({ input }) => `${String(input)}: ${dialFault(String(input))}: ${TRANSPORT_ADVICE}` }
+)
+const peerAddress = dialled.refine(endsInPeerId, {
   error: ({ input }) => `${String(input)} must end in /p2p/PEERID: the peer prints it when it starts`
 })
 
@@ -29,7 +33,7 @@ export const networkSettings = z.strictObject({
     accepts: 'a list of multiaddrs that end in /p2p/PEERID',
     flag: '--bootstrap <address...>'
   }),
-  announce: setting(z.array(address).default([]), {
+  announce: setting(z.array(dialled).default([]), {
     description: 'outside addresses to announce, beside those listened on: a forwarded port, a proxy',
     accepts: 'a list of multiaddrs such as /dns4/lab.example.org/tcp/4001',
     flag: '--announce <address...>'

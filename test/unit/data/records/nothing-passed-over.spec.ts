@@ -41,6 +41,11 @@ describe('training data, of which nothing is ignored silently', () => {
     )
     await refused({ ...alpaca, history: [['a', 'b']] }, /"history" is not supported/)
     await refused({ prompt: 'a', completion: 'b', images: ['x.png'] }, /"images" is not supported.*only text/)
+    for (const key of ['system_prompt', 'system_message'])
+      await refused(
+        { messages: [QUESTION, ANSWER], [key]: 'Be brief.' },
+        new RegExp(`"${key}" is not supported in messages records: write it as "system"`)
+      )
     const { unread } = await read(
       'b.jsonl',
       lines({ ...alpaca, system: '', history: [], url: 'x' }, { ...alpaca, url: 'y', id: 3 })
@@ -162,9 +167,22 @@ describe('training data, of which nothing is ignored silently', () => {
       (await read('d.jsonl', lines({ prompt: 'a', completion: 'b', label: 'ham' }))).examples[0]!.label,
       'ham'
     )
-    await assert.rejects(
-      read('e.jsonl', lines({ prompt: 'a', completion: 'b', train: false })),
-      /all 1 records say/
+    for (const mark of [{ train: false }, { trainable: false }, { loss: 0 }, { learn: false }])
+      await assert.rejects(
+        read('e.jsonl', lines({ prompt: 'a', completion: 'b', ...mark })),
+        /all 1 records say/
+      )
+    const passed = await messagesOf({ messages: [QUESTION, { ...ANSWER, learn: false }, QUESTION, ANSWER] })
+    assert.equal(passed.messages[1]!.isLearned, false)
+    for (const key of ['mask', 'loss_mask'])
+      await refused(
+        { messages: [QUESTION, ANSWER], [key]: [0, 1] },
+        new RegExp(`"${key}" is not supported.*"weight": 0`)
+      )
+    // A loss that was measured says nothing about learning.
+    assert.equal(
+      (await read('f.jsonl', lines({ prompt: 'a', completion: 'b', loss: 2.5 }))).examples.length,
+      1
     )
   })
 
@@ -271,6 +289,29 @@ describe('training data, of which nothing is ignored silently', () => {
       await assert.rejects(read(name, latin1), new RegExp(`${name}:2: is not UTF-8 text`))
       await assert.rejects(read(name, Buffer.from('text\nabc\n', 'utf16le')), /:1: is UTF-16/)
     }
+  })
+
+  it('refuses half a character that JSON escapes, which would be learned as U+FFFD', async () => {
+    const half = String.raw`{"text":"cut \ud83d off"}`
+    const whole = String.raw`{"text":"whole \ud83d\ude00"}`
+    await assert.rejects(
+      read('a.jsonl', `${whole}\n${half}\n`),
+      /a\.jsonl:2: "text": contains half a character/
+    )
+    await assert.rejects(read('b.json', `[${whole},${half}]`), /b\.json:record 2: "text": contains half/)
+    const nested = String.raw`{"messages":[{"role":"user","content":"\udc00"},{"role":"assistant","content":"b"}]}`
+    await assert.rejects(read('c.jsonl', nested), /c\.jsonl:1: "messages\.0\.content": contains half/)
+    assert.equal((await read('d.jsonl', `${whole}\n`)).examples.length, 1)
+  })
+
+  it('reads JSON that has a record on each line, as data sets are often saved', async () => {
+    const { examples } = await read('a.json', lines({ text: 'one' }, { text: 'two' }))
+    assert.deepEqual(
+      examples.map(({ source }) => source.slice(-8)),
+      ['a.json:1', 'a.json:2']
+    )
+    await assert.rejects(read('b.json', '{"text": "one"}\nmore\n'), /b\.json:2: not valid JSON/)
+    await assert.rejects(read('c.json', '[{"text": "one"},]'), /c\.json:1: not valid JSON/)
   })
 
   it('reads compressed files, and names truncated ones and those that are not gzip', async () => {

@@ -119,7 +119,12 @@ describe('rendering a conversation with a template', () => {
     )
     assert.deepEqual(notes.splice(0), ['no beginning'])
     assert.deepEqual(ids({ kind: 'text', text: '<b' }), [60, 60, 98])
-    assert.deepEqual(notes, ['special tokens'])
+    assert.deepEqual(notes.splice(0), ['special tokens'])
     assert.deepEqual(ids({ kind: 'completion', prompt: '', completion: 'b' }), [60, 98, 2])
+    // Those that the template writes are meant; those in a message are not.
+    ids({ kind: 'chat', messages: [say('user', 'is a < b?'), say('assistant', 'b')] })
+    assert.deepEqual(notes.splice(0), ['special tokens'])
+    ids({ kind: 'text', text: 'Gr\ufffd\ufffde' })
+    assert.deepEqual(notes, ['replaced characters'])
   })
 })

@@ -27,7 +27,11 @@ describe("the generation defaults of a model's authors", () => {
 
   it('enable sampling only if they say so, and give the reason if not', () => {
     assert.equal(chooseSampling({}, load({})).temperature, 0)
-    assert.equal(chooseSampling({}, load({ do_sample: true })).temperature, 1)
+    // The defaults of transformers, among which are the 50 most likely tokens.
+    assert.deepEqual(chooseSampling({}, load({ do_sample: true })), { temperature: 1, topK: 50 })
+    assert.deepEqual(chooseSampling({}, load({ do_sample: true, top_k: null })), { temperature: 1, topK: 50 })
+    assert.deepEqual(chooseSampling({}, load({ do_sample: true, top_k: 0 })), { temperature: 1 })
+    assert.equal(chooseSampling({}, load({ do_sample: true, top_p: 0 })).topP, 0)
     assert.deepEqual(chooseSampling({}, load({ do_sample: true, temperature: 0.6, top_k: 20, min_p: 0.1 })), {
       temperature: 0.6,
       topK: 20,

@@ -134,6 +134,19 @@ describe('choice scorer', () => {
       )
       const fits = { question: 'q', choices, answer: 0 }
       await assert.rejects(
+        read(fits, { ...fits, context: 'The passage.' }),
+        /q\.jsonl:2: has both a context and a question: write the question into "context"/
+      )
+      for (const [key, cure] of [
+        ['target_delimiter', '"delimiter"'],
+        ['system', '"context"'],
+        ['label', 'keep "answer" alone']
+      ] as const)
+        await assert.rejects(
+          read({ ...fits, [key]: '' }),
+          new RegExp(`q\\.jsonl:1: "${key}" is not supported in questions: .*${cure}`)
+        )
+      await assert.rejects(
         read(fits, { choices, answer: 0 }),
         /q\.jsonl:2: has neither a context nor a question/
       )

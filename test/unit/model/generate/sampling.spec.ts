@@ -34,6 +34,14 @@ describe('sampling', () => {
     assert.deepEqual([...new Set(drawn)].sort(), [0, 1])
   })
   it('always keeps the most likely token', () => assertNear(frequencies({ topP: 0 }, 10), [1, 0, 0, 0]))
+  it('refuses to choose where no token is left', () => {
+    const suppressIds = [0, 1, 2, 3]
+    for (const temperature of [0, 1])
+      assert.throws(
+        () => sampleToken(LOGITS, { temperature, suppressIds }, createSeededRandom(1)),
+        /no token is left to choose from: .*suppress_tokens/
+      )
+  })
   it('is greedy at temperature 0', () => {
     assert.equal(sampleToken(Float32Array.of(-3, 5, 5, 1), { temperature: 0 }, createSeededRandom(1)), 1)
   })

@@ -47,6 +47,15 @@ describe("the keys of a tokenizer's files", () => {
       refused(/add_prefix_space: true contradicts tokenizer\.json/, {}, { ...asked, tokenizer_class: name })
     load({}, { ...asked, tokenizer_class: 'PreTrainedTokenizerFast' })
     load({}, { add_prefix_space: false, tokenizer_class: 'GPT2Tokenizer' })
+    const added = [{ id: 2, content: '<s>', special: true, lstrip: false, rstrip: false, single_word: false }]
+    const decoder = (flags: object) => ({ added_tokens_decoder: { 2: { ...added[0], ...flags } } })
+    for (const flag of ['lstrip', 'rstrip', 'single_word'])
+      refused(
+        new RegExp(`added_tokens_decoder: "<s>" has ${flag}: true, and in tokenizer\\.json false`),
+        { added_tokens: added },
+        decoder({ [flag]: true })
+      )
+    load({ added_tokens: added }, decoder({}))
     refused(/split_special_tokens: true/, {}, { split_special_tokens: true })
     refused(
       /added_tokens_decoder: "<x>" is not in tokenizer\.json/,

@@ -144,6 +144,9 @@ describe('exporting the adapter', function () {
       assert.equal(rank, 1)
       assert.ok(error > 0 && error < 1)
       const out = join(home.folder, 'warm')
+      // The adapter would be removed before it is read.
+      const replacing = { baseFolder: MODEL, out: folder, dtype: 'BF16', overwrite: true } as const
+      await assert.rejects(importAdapter(folder, replacing), /is the folder of the adapter: choose another/)
       const imported = await importAdapter(folder, { baseFolder: MODEL, out, dtype: 'BF16' })
       assert.deepEqual([imported.ranks, imported.scales, imported.baseModel], [[1], [1], 'base'])
       assert.ok((await readdir(out)).includes('tokenizer.json'))

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { removeReplaced, requireFreeFolder } from '../../../../src/node/storage/index.ts'
+import { removeReplaced, requireFreeFolder, requireOtherFolder } from '../../../../src/node/storage/index.ts'
 
 describe('a folder to write into', () => {
   let folder: string
@@ -23,6 +23,18 @@ describe('a folder to write into', () => {
     await assert.rejects(requireFreeFolder(join(folder, 'a'), true), /a is a file, not a folder/)
     await requireFreeFolder(folder, true)
     await requireFreeFolder(folder, false, ['a', 'b', 'c', 'd', 'e'])
+  })
+
+  it('is none that is read, by whatever name', async () => {
+    await symlink(folder, join(folder, 'link'))
+    const read = { 'the base model': join(folder, 'missing'), 'the data': folder, 'the rest': undefined }
+    for (const name of [folder, join(folder, 'link'), join(folder, '.')])
+      await assert.rejects(requireOtherFolder(name, read), {
+        name: 'PeerError',
+        message: `${name} is the folder of the data: choose another folder`
+      })
+    await requireOtherFolder(join(folder, 'missing'), read)
+    await requireOtherFolder(join(folder, 'other'), { 'the base model': join(folder, 'missing') })
   })
 
   it('loses the files that would be read with the new ones, and nothing else', async () => {

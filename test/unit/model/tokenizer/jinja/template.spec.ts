@@ -56,6 +56,35 @@ describe('Jinja templates', () => {
     )
   })
 
+  it('write values as Python does', () => {
+    // What Jinja 3.1 writes for the same expressions.
+    const written: [string, string][] = [
+      ['true', 'True'],
+      ['none', 'None'],
+      ['m.missing', ''],
+      ['1.0', '1.0'],
+      ["[1, 'a', none, true]", "[1, 'a', None, True]"],
+      ["{'a': [], 'b': {'c': 1.5}}", "{'a': [], 'b': {'c': 1.5}}"],
+      ["[\"it's\", 'say \"no\"', 'both \\' and \"']", `["it's", 'say "no"', 'both \\' and "']`],
+      ["'a' ~ true ~ none ~ [1]", 'aTrueNone[1]'],
+      ["[true, none, 1] | join(', ')", 'True, None, 1'],
+      ['[1, none] | string', '[1, None]'],
+      ['none | string', 'None'],
+      ["['a\\nb\\t\\\\', 'ü\u200b']", "['a\\nb\\t\\\\', 'ü\\u200b']"],
+      ["('a', 1)", "('a', 1)"]
+    ]
+    for (const [expression, text] of written)
+      assert.equal(render(`{{ ${expression} }}`, { m: {} }), text, expression)
+    assert.equal(
+      render('{% for k, v in t.items() %}{{ k }}: {{ v }};{% endfor %}{{ t }}', {
+        t: { name: 'f', required: ['x'], strict: true, default: null }
+      }),
+      "name: f;required: ['x'];strict: True;default: None;{'name': 'f', 'required': ['x'], 'strict': True, 'default': None}"
+    )
+    // No output of a statement is a value.
+    assert.equal(render('{% set a = 1 %}{% if false %}x{% endif %}{% for i in [] %}{% endfor %}.'), '.')
+  })
+
   it('raise the exceptions of the template', () => {
     assert.throws(() => render("{{ raise_exception('no system role') }}"), /no system role/)
     assert.equal(render('{% for i in range(2, 8, 3) %}{{ i }},{% endfor %}'), '2,5,')
