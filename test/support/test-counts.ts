@@ -7,6 +7,15 @@ export interface Counts {
   readonly skipped: number
   /** Milliseconds in tests and hooks, by spec file. */
   readonly milliseconds: Readonly<Record<string, number>>
+  /** Processor time of the process and of those that it started and that ended; absent where the system does not say. */
+  readonly processorMs?: number | undefined
+}
+
+/** How long a process with spec files took. */
+export interface ProcessTime {
+  readonly name: string
+  readonly milliseconds: number
+  readonly processorMs: number | undefined
 }
 
 /** Spec files whose durations are printed. */
@@ -21,6 +30,19 @@ export function sumCounts(all: readonly Counts[]): Counts {
     skipped: total('skipped'),
     milliseconds: Object.assign({}, ...all.map(({ milliseconds }) => milliseconds))
   }
+}
+
+/** How long each process took, and how much of it it computed: what says whether a run waits or is short of cores. */
+export function renderProcesses(times: readonly ProcessTime[]): string {
+  const seconds = (milliseconds: number) => (milliseconds / 1000).toFixed(1).padStart(7)
+  const lines = times
+    .toSorted((left, right) => right.milliseconds - left.milliseconds)
+    .map(({ name, milliseconds, processorMs }) => {
+      const computed = processorMs === undefined ? '' : `${seconds(processorMs)} s computed`
+      return `${seconds(milliseconds)} s ${computed}  ${name}\n`
+    })
+  const total = times.reduce((sum, { processorMs = 0 }) => sum + processorMs, 0)
+  return `\nProcesses:\n${lines.join('')}${seconds(total)} s computed by all\n`
 }
 
 /** The slowest spec files, and one plain last line for other tools. */

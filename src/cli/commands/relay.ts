@@ -1,6 +1,8 @@
 import { Command, Option } from 'commander'
 import { homeAt } from '../../node/home/home.ts'
 import { LOG_LEVELS, type LogLevel } from '../../node/log/levels.ts'
+import type { Log } from '../../node/log/log.ts'
+import type { Relay } from '../../node/relay/relay.ts'
 import { integer, positiveNumber } from '../options/parsers.ts'
 import { EXIT, printProgress, printResult, printText } from '../terminal/output.ts'
 import { UsageError } from '../terminal/usage-error.ts'
@@ -82,6 +84,29 @@ Examples:
 }
 
 async function runRelay(flags: RelayFlags): Promise<void> {
+  const stopped = stopSignal()
+  const { relay, log } = await openRelay(flags)
+  // Without --json the status is the result, and goes to standard output.
+  const say = flags.json === true ? printProgress : (line: string) => printText(`${line}\n`)
+  const addresses = relay.addresses()
+  if (process.send !== undefined && process.connected)
+    process.send(
+      { type: 'listening', peerId: relay.peerId, addresses },
+      undefined,
+      undefined,
+      () => undefined
+    )
+  say(`${relay.peerId} relays at\n${addresses.map((address) => `  ${address}`).join('\n')}`)
+  const load = watchLoad(relay, say, log)
+  await stopped
+  const most = load.end()
+  await relay.stop()
+  printResult({ peerId: relay.peerId, addresses, most }, flags, () => 'stopped')
+  process.exit(EXIT.done)
+}
+
+/** Checks the flags, and starts the relay in its home. */
+async function openRelay(flags: RelayFlags) {
   const { createHomeFolders } = await import('../../node/home/home.ts')
   const { adoptCharter } = await import('../../node/home/charter-file.ts')
   const { createLogs, ROTATION_DEFAULTS } = await import('../../node/log/logs.ts')
@@ -95,7 +120,6 @@ async function runRelay(flags: RelayFlags): Promise<void> {
       if (fault !== undefined) throw new UsageError(`--${flag} ${fault}`)
     }
   const home = homeAt(flags.home)
-  const stopped = stopSignal()
   await createHomeFolders(home)
   if (flags.charter !== undefined) await adoptCharter(home, flags.charter)
   const log = createLogs({
@@ -121,17 +145,11 @@ async function runRelay(flags: RelayFlags): Promise<void> {
     },
     log
   })
-  // Without --json the status is the result, and goes to standard output.
-  const say = flags.json === true ? printProgress : (line: string) => printText(`${line}\n`)
-  const addresses = relay.addresses()
-  if (process.send !== undefined && process.connected)
-    process.send(
-      { type: 'listening', peerId: relay.peerId, addresses },
-      undefined,
-      undefined,
-      () => undefined
-    )
-  say(`${relay.peerId} relays at\n${addresses.map((address) => `  ${address}`).join('\n')}`)
+  return { relay, log }
+}
+
+/** Says and logs the load of a relay when it changes; `end` returns the highest counts. */
+function watchLoad(relay: Relay, say: (line: string) => void, log: Log) {
   const most = { connected: 0, reserved: 0, carried: 0 }
   let said = ''
   const look = () => {
@@ -146,9 +164,10 @@ async function runRelay(flags: RelayFlags): Promise<void> {
   }
   look()
   const looking = setInterval(look, STATUS_MS)
-  await stopped
-  clearInterval(looking)
-  await relay.stop()
-  printResult({ peerId: relay.peerId, addresses, most }, flags, () => 'stopped')
-  process.exit(EXIT.done)
+  return {
+    end() {
+      clearInterval(looking)
+      return most
+    }
+  }
 }

@@ -19,7 +19,7 @@ function assertFails(outcome: Outcome, code: number, message: RegExp): void {
 }
 
 describe('the loam command', function () {
-  this.timeout(120_000)
+  this.timeout(240_000)
   let folder: string
   const path = (...names: string[]) => join(folder, ...names)
 

@@ -44,12 +44,10 @@ describe('three members with three trainers', function () {
     await network?.end()
   })
 
-  const everybodyIsIn = (round: number) =>
-    network.watches[0]!.sealed.some((sealed) => sealed.round === round && sealed.cut.length === 3)
-
   it('stack the adapters of the built-in trainer, of a started one and of an attached one', async () => {
-    await network.untilSealed(3, ...EVERYBODY)
-    for (const round of [1, 2, 3]) assert(everybodyIsIn(round), `round ${round}`)
+    // On a busy machine a trainer may be late for the first rounds.
+    await network.until(() => network.watches[0]!.sealed.filter(({ cut }) => cut.length === 3).length >= 3)
+    await network.untilSealed(network.lastSealed(0), ...EVERYBODY)
     assert(agree(network.watches))
     assert(/"name":"loam".*trained by an external trainer/.test(await network.log(STARTED!)))
   })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { PassThrough } from 'node:stream'
 import { Relay } from '../../support/output-relay.ts'
-import { renderSummary, sumCounts } from '../../support/test-counts.ts'
+import { renderProcesses, renderSummary, sumCounts } from '../../support/test-counts.ts'
 
 describe('the summary of several runs', () => {
   const one = { passed: 3, failed: 1, skipped: 0, milliseconds: { '/root/a.spec.js': 1_500 } }
@@ -28,6 +28,23 @@ describe('the summary of several runs', () => {
     const text = renderSummary({ ...one, milliseconds }, '/root')
     assert.equal(text.match(/\.spec\.js/g)!.length, 15)
     assert(text.endsWith('\n3 passed, 1 failed\n'))
+  })
+})
+
+describe('the times of several runs', () => {
+  it('are listed with the longest first, and what they computed is summed where it is known', () => {
+    const text = renderProcesses([
+      { name: 'unit/', milliseconds: 1_000, processorMs: 900 },
+      { name: 'e2e/', milliseconds: 61_040, processorMs: 30_000 },
+      { name: 'sim/', milliseconds: 2_000, processorMs: undefined }
+    ])
+    assert.deepEqual(text.trim().split('\n'), [
+      'Processes:',
+      '   61.0 s    30.0 s computed  e2e/',
+      '    2.0 s   sim/',
+      '    1.0 s     0.9 s computed  unit/',
+      '   30.9 s computed by all'
+    ])
   })
 })
 

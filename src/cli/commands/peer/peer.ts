@@ -49,7 +49,6 @@ async function runPeer(flags: PeerFlags, settings: SettingValues): Promise<void>
   const { adoptCharter } = await import('../../../node/home/charter-file.ts')
   const { createLogs } = await import('../../../node/log/logs.ts')
   const { parseLogLevels } = await import('../../../node/log/levels.ts')
-  const { startPeer } = await import('../../../node/peer.ts')
   requireExecutorChoice(flags)
   const home = homeAt(flags.home)
   const stopped = stopSignal()
@@ -88,6 +87,8 @@ async function runPeer(flags: PeerFlags, settings: SettingValues): Promise<void>
   void stopped.then(() => stopping.abort())
   const fetchBase =
     sources.get('model') === 'default' ? { progress: sayBaseProgress(), signal: stopping.signal } : undefined
+  // Loaded last: it takes most of a second, for which an error in flags or settings need not wait.
+  const { startPeer } = await import('../../../node/peer.ts')
   const peer = await startPeer({ home, config, logs, report, fetchBase, ownsProcess: true }).catch(
     (error: unknown) => {
       if (!stopping.signal.aborted || error instanceof PeerError) throw error

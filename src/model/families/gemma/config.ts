@@ -1,9 +1,9 @@
 import { z } from 'zod'
-import { count, readConfig, refuseKey } from '../shared/config-reader.ts'
+import { count, readConfig, requireModelType } from '../shared/config-reader.ts'
 import type { DecoderConfig } from '../shared/decoder/index.ts'
 import {
   decoderBaseJson,
-  decoderKeys,
+  decoderSchema,
   FULL,
   layerWindows,
   localPart,
@@ -27,17 +27,11 @@ export interface GemmaConfig extends DecoderConfig {
 }
 
 const bound = z.number().positive().nullish()
-const configSchema = z.looseObject({
-  ...decoderKeys,
-  head_dim: count.nullish(),
-  hidden_act: z.string().nullish(),
+const configSchema = decoderSchema(['hidden_act', 'attention_bias', 'sliding_window', 'layer_types'], {
   hidden_activation: z.string().nullish(),
-  attention_bias: z.boolean().nullish(),
   query_pre_attn_scalar: count.nullish(),
   attn_logit_softcapping: bound,
   final_logit_softcapping: bound,
-  sliding_window: count.nullish(),
-  layer_types: z.array(z.string()).nullish(),
   sliding_window_pattern: count.nullish(),
   rope_local_base_freq: z.number().positive().nullish()
 })
@@ -85,8 +79,7 @@ const IGNORED: Readonly<Record<GemmaModelType, readonly string[]>> = {
  */
 export function parseGemmaConfig(json: unknown): GemmaConfig {
   const raw = readConfig(configSchema, json)
-  const modelType = GEMMA_MODEL_TYPES.find((name) => name === raw.model_type)
-  if (modelType === undefined) return refuseKey('model_type', raw.model_type, GEMMA_MODEL_TYPES.join(', '))
+  const modelType = requireModelType(raw.model_type, GEMMA_MODEL_TYPES)
   refuseOtherKeys(json, Object.keys(configSchema.shape), { ignored: IGNORED[modelType] })
   if (modelType === 'gemma') readActivation('hidden_act', raw.hidden_act, [...ACTIVATIONS, 'gelu'])
   else readActivation('hidden_activation', raw.hidden_activation, ACTIVATIONS)

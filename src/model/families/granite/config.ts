@@ -1,13 +1,14 @@
 import { z } from 'zod'
-import { count, readConfig, refuseKey } from '../shared/config-reader.ts'
+import { count, readConfig, refuseKey, requireModelType } from '../shared/config-reader.ts'
 import type { DecoderConfig } from '../shared/decoder/index.ts'
 import {
   decoderBaseJson,
-  decoderKeys,
+  decoderSchema,
   readActivation,
   readDecoderBase,
   readDecoderRope,
-  refuseOtherKeys
+  refuseOtherKeys,
+  SILU
 } from '../shared/decoder/keys.ts'
 
 export const GRANITE_MODEL_TYPES = ['granite', 'granitemoehybrid'] as const
@@ -20,19 +21,13 @@ export interface GraniteConfig extends DecoderConfig {
 }
 
 const factor = z.number().positive().nullish()
-const configSchema = z.looseObject({
-  ...decoderKeys,
-  head_dim: count.nullish(),
-  hidden_act: z.string().nullish(),
-  attention_bias: z.boolean().nullish(),
-  mlp_bias: z.boolean().nullish(),
+const configSchema = decoderSchema(['hidden_act', 'attention_bias', 'mlp_bias', 'layer_types'], {
   embedding_multiplier: factor,
   attention_multiplier: factor,
   residual_multiplier: factor,
   logits_scaling: factor,
   shared_intermediate_size: count.nullish(),
   num_local_experts: z.number().int().nonnegative().nullish(),
-  layer_types: z.array(z.string()).nullish(),
   layers_block_type: z.array(z.string()).nullish(),
   position_embedding_type: z.string().nullish()
 })
@@ -63,11 +58,10 @@ const OTHER_LAYERS = [
  */
 export function parseGraniteConfig(json: unknown): GraniteConfig {
   const raw = readConfig(configSchema, json)
-  const modelType = GRANITE_MODEL_TYPES.find((name) => name === raw.model_type)
-  if (modelType === undefined) return refuseKey('model_type', raw.model_type, GRANITE_MODEL_TYPES.join(', '))
+  const modelType = requireModelType(raw.model_type, GRANITE_MODEL_TYPES)
   const isHybrid = modelType === 'granitemoehybrid'
   refuseOtherKeys(json, Object.keys(configSchema.shape), { ignored: isHybrid ? OTHER_LAYERS : HYBRID_KEYS })
-  readActivation('hidden_act', raw.hidden_act, ['silu', 'swish'])
+  readActivation('hidden_act', raw.hidden_act, SILU)
   const intermediate_size = isHybrid
     ? (raw.shared_intermediate_size ?? HYBRID_INTERMEDIATE)
     : raw.intermediate_size

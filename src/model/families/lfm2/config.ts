@@ -3,7 +3,7 @@ import { count, readConfig, refuseKey } from '../shared/config-reader.ts'
 import type { DecoderConfig } from '../shared/decoder/index.ts'
 import {
   decoderBaseJson,
-  decoderKeys,
+  decoderSchema,
   FULL,
   readDecoderBase,
   readDecoderRope,
@@ -16,9 +16,7 @@ export interface Lfm2Config extends DecoderConfig {
 }
 
 const positive = z.number().positive()
-const configSchema = z.looseObject({
-  ...decoderKeys,
-  head_dim: count.nullish(),
+const configSchema = decoderSchema(['layer_types'], {
   norm_eps: positive.nullish(),
   theta: positive.nullish(),
   tie_embedding: z.boolean().nullish(),
@@ -28,8 +26,7 @@ const configSchema = z.looseObject({
   block_multiple_of: count.nullish(),
   block_ffn_dim_multiplier: positive.nullish(),
   block_auto_adjust_ff_dim: z.boolean().nullish(),
-  full_attn_idxs: z.array(z.number().int().nonnegative()).nullish(),
-  layer_types: z.array(z.string()).nullish()
+  full_attn_idxs: z.array(z.number().int().nonnegative()).nullish()
 })
 type RawConfig = z.output<typeof configSchema>
 

@@ -1,6 +1,14 @@
 import { z } from 'zod'
 import { type FamilyKeys, refuseUnreadKeys } from '../shared/config-keys.ts'
-import { count, firstId, layerCount, readConfig, refuseKey, tokenId } from '../shared/config-reader.ts'
+import {
+  count,
+  firstId,
+  layerCount,
+  readConfig,
+  refuseKey,
+  requireModelType,
+  tokenId
+} from '../shared/config-reader.ts'
 import type { DecoderConfig } from '../shared/decoder/index.ts'
 import { readRope, ropeKeys, ropeScalingJson } from '../shared/rope-keys.ts'
 
@@ -86,8 +94,7 @@ function keysWithout(...ignored: readonly string[]): FamilyKeys {
  */
 export function parseLlamaConfig(json: unknown): LlamaConfig {
   const raw = readConfig(configSchema, json)
-  const type = LLAMA_MODEL_TYPES.find((name) => name === raw.model_type)
-  if (type === undefined) return refuseKey('model_type', raw.model_type, LLAMA_MODEL_TYPES.join(', '))
+  const type = requireModelType(raw.model_type, LLAMA_MODEL_TYPES)
   const activation = raw.hidden_act ?? 'silu'
   if (activation !== 'silu' && activation !== 'swish') refuseKey('hidden_act', activation, 'silu')
   refuseUnreadKeys(json, KEYS[type])

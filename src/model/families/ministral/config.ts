@@ -3,12 +3,13 @@ import { count, readConfig, refuseKey } from '../shared/config-reader.ts'
 import type { DecoderConfig } from '../shared/decoder/index.ts'
 import {
   decoderBaseJson,
-  decoderKeys,
+  decoderSchema,
   layerWindows,
   readActivation,
   readDecoderBase,
   readDecoderRope,
-  refuseOtherKeys
+  refuseOtherKeys,
+  SILU
 } from '../shared/decoder/keys.ts'
 
 /** Shape and constants of a Ministral 3. */
@@ -16,12 +17,7 @@ export interface MinistralConfig extends DecoderConfig {
   readonly family: 'ministral'
 }
 
-const configSchema = z.looseObject({
-  ...decoderKeys,
-  head_dim: count.nullish(),
-  hidden_act: z.string().nullish(),
-  sliding_window: count.nullish()
-})
+const configSchema = decoderSchema(['hidden_act', 'sliding_window'], {})
 
 /** What transformers assumes where config.json says nothing. */
 const DEFAULTS = {
@@ -51,7 +47,7 @@ const growthSchema = z.looseObject({
 export function parseMinistralConfig(json: unknown): MinistralConfig {
   const raw = readConfig(configSchema, json)
   refuseOtherKeys(json, Object.keys(configSchema.shape), { ignored: ['layer_types'] })
-  readActivation('hidden_act', raw.hidden_act, ['silu', 'swish'])
+  readActivation('hidden_act', raw.hidden_act, SILU)
   const base = readDecoderBase(raw, DEFAULTS, raw.head_dim ?? HEAD_SIZE)
   const settings = raw.rope_parameters ?? raw.rope_scaling
   const growth = growthSchema.safeParse(settings)

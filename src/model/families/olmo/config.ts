@@ -1,9 +1,9 @@
-import { z } from 'zod'
-import { count, readConfig, refuseKey } from '../shared/config-reader.ts'
+import type { z } from 'zod'
+import { readConfig, refuseKey, requireModelType } from '../shared/config-reader.ts'
 import type { DecoderConfig } from '../shared/decoder/index.ts'
 import {
   decoderBaseJson,
-  decoderKeys,
+  decoderSchema,
   FULL,
   layerWindows,
   localPart,
@@ -13,6 +13,7 @@ import {
   refuseOtherKeys,
   ropeByLayerJson,
   ropePart,
+  SILU,
   SLIDING,
   slidingLayers
 } from '../shared/decoder/keys.ts'
@@ -27,14 +28,7 @@ export interface OlmoConfig extends DecoderConfig {
   readonly modelType: OlmoModelType
 }
 
-const configSchema = z.looseObject({
-  ...decoderKeys,
-  head_dim: count.nullish(),
-  hidden_act: z.string().nullish(),
-  attention_bias: z.boolean().nullish(),
-  sliding_window: count.nullish(),
-  layer_types: z.array(z.string()).nullish()
-})
+const configSchema = decoderSchema(['hidden_act', 'attention_bias', 'sliding_window', 'layer_types'], {})
 type RawConfig = z.output<typeof configSchema>
 
 /** What transformers assumes where config.json says nothing. */
@@ -51,11 +45,10 @@ const PERIOD = 4
  */
 export function parseOlmoConfig(json: unknown): OlmoConfig {
   const raw = readConfig(configSchema, json)
-  const modelType = OLMO_MODEL_TYPES.find((name) => name === raw.model_type)
-  if (modelType === undefined) return refuseKey('model_type', raw.model_type, OLMO_MODEL_TYPES.join(', '))
+  const modelType = requireModelType(raw.model_type, OLMO_MODEL_TYPES)
   const ignored = modelType === 'olmo2' ? ['sliding_window', 'layer_types'] : []
   refuseOtherKeys(json, Object.keys(configSchema.shape), { ignored })
-  readActivation('hidden_act', raw.hidden_act, ['silu', 'swish'])
+  readActivation('hidden_act', raw.hidden_act, SILU)
   const base = readDecoderBase(raw, DEFAULTS, raw.head_dim)
   const bias = raw.attention_bias ?? false
   return {

@@ -1,14 +1,14 @@
-import { z } from 'zod'
-import { count, readConfig } from '../shared/config-reader.ts'
+import { readConfig } from '../shared/config-reader.ts'
 import type { DecoderConfig } from '../shared/decoder/index.ts'
 import {
   decoderBaseJson,
-  decoderKeys,
+  decoderSchema,
   layerWindows,
   readActivation,
   readDecoderBase,
   readDecoderRope,
-  refuseOtherKeys
+  refuseOtherKeys,
+  SILU
 } from '../shared/decoder/keys.ts'
 
 /** Shape and constants of a Phi-3, Phi-3.5, Phi-4 or Phi-4-mini. */
@@ -16,12 +16,7 @@ export interface Phi3Config extends DecoderConfig {
   readonly family: 'phi3'
 }
 
-const configSchema = z.looseObject({
-  ...decoderKeys,
-  head_dim: count.nullish(),
-  hidden_act: z.string().nullish(),
-  sliding_window: count.nullish()
-})
+const configSchema = decoderSchema(['hidden_act', 'sliding_window'], {})
 
 /** What transformers assumes where config.json says nothing. */
 const DEFAULTS = { max_position_embeddings: 4096, rms_norm_eps: 1e-5, tie_word_embeddings: false }
@@ -53,7 +48,7 @@ export function parsePhi3Config(json: unknown): Phi3Config {
     // Which the makers gave to transformers.
     ownCode: ['modeling_phi3.Phi3ForCausalLM']
   })
-  readActivation('hidden_act', raw.hidden_act, ['silu', 'swish'])
+  readActivation('hidden_act', raw.hidden_act, SILU)
   const base = readDecoderBase(raw, DEFAULTS, raw.head_dim)
   const original_max_position_embeddings = raw.original_max_position_embeddings ?? ORIGINAL_POSITIONS
   const slides = Array.from({ length: base.layers }, () => true)

@@ -23,6 +23,11 @@ export function refuseKey(key: string, value: unknown, wanted: string): never {
   )
 }
 
+/** The `model_type` of a config.json. @throws {UnsupportedModelError} when it is none of `known` */
+export function requireModelType<Type extends string>(given: string, known: readonly Type[]): Type {
+  return known.find((name) => name === given) ?? refuseKey('model_type', given, known.join(', '))
+}
+
 /** The first of the ids that a key of config.json names. */
 export function firstId(id: number | number[] | null | undefined): number | undefined {
   return (Array.isArray(id) ? id[0] : id) ?? undefined

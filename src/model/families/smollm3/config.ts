@@ -3,13 +3,14 @@ import { count, readConfig, refuseKey } from '../shared/config-reader.ts'
 import type { DecoderConfig } from '../shared/decoder/index.ts'
 import {
   decoderBaseJson,
-  decoderKeys,
+  decoderSchema,
   FULL,
   layerWindows,
   readActivation,
   readDecoderBase,
   readDecoderRope,
   refuseOtherKeys,
+  SILU,
   SLIDING,
   slidingLayers
 } from '../shared/decoder/keys.ts'
@@ -19,18 +20,14 @@ export interface SmolLm3Config extends DecoderConfig {
   readonly family: 'smollm3'
 }
 
-const configSchema = z.looseObject({
-  ...decoderKeys,
-  head_dim: count.nullish(),
-  hidden_act: z.string().nullish(),
-  attention_bias: z.boolean().nullish(),
-  mlp_bias: z.boolean().nullish(),
-  use_sliding_window: z.boolean().nullish(),
-  sliding_window: count.nullish(),
-  layer_types: z.array(z.string()).nullish(),
-  no_rope_layers: z.array(z.union([z.literal(0), z.literal(1)])).nullish(),
-  no_rope_layer_interval: count.nullish()
-})
+const configSchema = decoderSchema(
+  ['hidden_act', 'attention_bias', 'mlp_bias', 'sliding_window', 'layer_types'],
+  {
+    use_sliding_window: z.boolean().nullish(),
+    no_rope_layers: z.array(z.union([z.literal(0), z.literal(1)])).nullish(),
+    no_rope_layer_interval: count.nullish()
+  }
+)
 type RawConfig = z.output<typeof configSchema>
 
 /** What transformers assumes where config.json says nothing. */
@@ -52,7 +49,7 @@ const IGNORED = ['max_window_layers']
 export function parseSmolLm3Config(json: unknown): SmolLm3Config {
   const raw = readConfig(configSchema, json)
   refuseOtherKeys(json, Object.keys(configSchema.shape), { ignored: IGNORED })
-  readActivation('hidden_act', raw.hidden_act, ['silu', 'swish'])
+  readActivation('hidden_act', raw.hidden_act, SILU)
   const base = readDecoderBase(raw, DEFAULTS, raw.head_dim)
   const rotated = rotatedLayers(raw, base.layers)
   const windows = windowsOf(raw, rotated, base.maxPositions)

@@ -8,7 +8,7 @@ import type { DecoderConfig } from './config.ts'
 const scale = z.number().positive()
 
 /** Keys of config.json that all decoders have; each may be left to the family's default. */
-export const decoderKeys = {
+const decoderKeys = {
   model_type: z.string(),
   vocab_size: count.nullish(),
   hidden_size: count.nullish(),
@@ -16,6 +16,7 @@ export const decoderKeys = {
   num_hidden_layers: layerCount.nullish(),
   num_attention_heads: count.nullish(),
   num_key_value_heads: count.nullish(),
+  head_dim: count.nullish(),
   max_position_embeddings: count.nullish(),
   rms_norm_eps: scale.nullish(),
   ...ropeKeys,
@@ -23,8 +24,32 @@ export const decoderKeys = {
   bos_token_id: tokenId,
   eos_token_id: tokenId
 }
-const decoderSchema = z.looseObject(decoderKeys)
-type DecoderKeys = z.output<typeof decoderSchema>
+const baseSchema = z.looseObject(decoderKeys)
+type DecoderKeys = z.output<typeof baseSchema>
+
+/** Keys that several families read. */
+const SHARED_KEYS = {
+  hidden_act: z.string().nullish(),
+  attention_bias: z.boolean().nullish(),
+  mlp_bias: z.boolean().nullish(),
+  sliding_window: count.nullish(),
+  layer_types: z.array(z.string()).nullish()
+}
+type SharedKeys = typeof SHARED_KEYS
+
+/**
+ * The schema of a family's config.json.
+ *
+ * @param shared keys that the family reads beside those of all decoders
+ * @param own keys that no other family reads, or not in this way
+ */
+export function decoderSchema<Key extends keyof SharedKeys, Own extends z.core.$ZodLooseShape>(
+  shared: readonly Key[],
+  own: Own
+) {
+  const picked = Object.fromEntries(shared.map((key) => [key, SHARED_KEYS[key]])) as Pick<SharedKeys, Key>
+  return z.looseObject({ ...decoderKeys, ...picked, ...own })
+}
 
 /** What transformers assumes where config.json says nothing; a size without a default has to be there. */
 export interface DecoderDefaults {
@@ -145,6 +170,9 @@ export function refuseOtherKeys(
     ...(ownCode && { ownCode })
   })
 }
+
+/** Names of the sigmoid-weighted linear unit. */
+export const SILU = ['silu', 'swish']
 
 /** @throws {UnsupportedModelError} for an activation that is none of `known` */
 export function readActivation(
