@@ -55,7 +55,10 @@ const program = new Command('npm run lab -- held-out-margin')
   .option('--out <folder>', 'file for the measurements', '.loam/held-out-margin')
   .option('--render', 'run nothing, and print the measurements so far', false)
   .option('--report <file>', 'Markdown file to write the table to')
-  .option('--signals <file>', 'Markdown file to write the other signs of poison to, of rounds that tried it')
+  .option(
+    '--signals <file>',
+    'Markdown file to write the other signs of poison to: measures more, of the rounds that are run with it'
+  )
   .option('--json', 'print one JSON object at the end, everything else to standard error', false)
   .addHelpText(
     'after',
@@ -100,7 +103,7 @@ async function measureFederation(name: string, options: MarginOptions): Promise<
     found: found.filter(({ round }) => round <= options.rounds)
   })
   if (options.render) return measured(readMeasurements(path))
-  const rounds = new MarginRounds(base, federation, folder)
+  const rounds = new MarginRounds(base, federation, folder, options.signals !== undefined)
   let start = rounds.begin()
   const found = readMeasurements(path).filter(({ round }) => round < start.round)
   writeFileSync(path, found.map((each) => `${JSON.stringify(each)}\n`).join(''))

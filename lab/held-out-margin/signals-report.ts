@@ -9,12 +9,16 @@ export interface MeasuredFederation {
 }
 
 /** docs/results/poison-signals.md: what might tell poison from honest updates, apart from what the margin tells. */
-export function signalsMarkdown(federations: readonly MeasuredFederation[]): string {
+export function signalsMarkdown(measured: readonly MeasuredFederation[]): string {
+  const federations = measured.flatMap(({ found, ...federation }) => {
+    const amplified = found.filter((each) => each.amplified.length > 0)
+    return amplified.length === 0 ? [] : [{ ...federation, found: amplified }]
+  })
   return `# Signs of poison that were looked for
 
 Written by \`npm run lab -- held-out-margin\` with \`--signals\`; do not edit.
 
-The [held-out check](held-out-margin.md) measures an update at full weight. Two other signs were measured on the same updates, in the same rounds: whether the update agrees with what the others sent, which every member could compute and which needs no text; and what it does at several times its full weight, where what bends the loss shows more than what tilts it.
+The [held-out check](held-out-margin.md) measures an update at full weight. Two other signs were measured on the same updates, in the same rounds: whether the update agrees with what the others sent, which every member could compute and which needs no text; and what it does at several times its full weight, where what bends the loss shows more than what tilts it. A third, the harm at an update's share added up over the rounds, tells more: [poison-reputation.md](poison-reputation.md).
 
 - *Agreement*: the cosine of the clipped update with the sum of those of the other members, all modules as one vector. Below every honest one: poisoned updates that a bound on the agreement could refuse without refusing an honest one.
 - *Decisive harm*: of each update, the harm that decides, nats per token, at multiples of its full weight. Above every honest one: poisoned updates that some margin could refuse without refusing an honest one, if the margin were chosen after the fact.

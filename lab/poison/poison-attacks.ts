@@ -1,9 +1,13 @@
 import { type LoraAdapter, type LoraPair, updateNorm } from '../../src/adapter/index.ts'
 import { ATTACK_SCALE } from '../experiments/attacks.ts'
 
-/** What poisoners do; `none` is a run without any. */
+/**
+ * What poisoners do; `none` is a run without any. `honest`: what every other member does, for comparison, since a member with
+ * text of its own changes the others' losses whether or not it poisons.
+ */
 export const POISON_ATTACKS = [
   'none',
+  'honest',
   'scaled',
   'sign-flipped',
   'label-flipped',

@@ -10,7 +10,15 @@ import { boundsByMedians, NORM_CUTS } from '../../src/node/driver/norm-bounds.ts
 import { pairFault } from '../../src/node/workers/builder/validate-shards.ts'
 
 /** What the others do: nothing, one defence alone, all that needs no text, or all that a new charter has. */
-export const POISON_DEFENCES = ['default', 'none', 'norm-bound', 'factor-bound', 'clip', 'no-check'] as const
+export const POISON_DEFENCES = [
+  'default',
+  'none',
+  'norm-bound',
+  'factor-bound',
+  'clip',
+  'no-check',
+  'reputation'
+] as const
 export type PoisonDefence = (typeof POISON_DEFENCES)[number]
 
 /** A defence over the rounds of one run. */
@@ -18,6 +26,8 @@ export interface Defending {
   readonly clip: Clip
   /** Whether members refuse by their held-out text. */
   readonly isChecked: boolean
+  /** Whether authors are left out for the harm that they did before. */
+  readonly isReputed: boolean
   /** Largest norm that is endorsed now. */
   boundOf(module: string): number
   /** The members whose update is within the bounds. */
@@ -31,14 +41,15 @@ export interface Defending {
 /**
  * `norm-bound`: ten medians of the cut before, and nothing else; `factor-bound`: that, and rule 2's bound on factors;
  * `clip`: the stack clips, and everything is endorsed; `no-check`: both bounds as rule 2 has them, and the stack clips;
- * `default`: that, and the held-out check.
+ * `default`: that, and the held-out check; `reputation`: that, and what `reputation.ts` tries out.
  *
  * @param absolute bound where there is no cut before: the charter's
  */
 export function startDefence(defence: PoisonDefence, absolute: number): Defending {
   const cuts: Record<string, number>[] = []
   const isBounded = defence !== 'none' && defence !== 'clip'
-  const isWhole = defence === 'default' || defence === 'no-check'
+  const isChecked = defence === 'default' || defence === 'reputation'
+  const isWhole = isChecked || defence === 'no-check'
   const remembered = isWhole ? NORM_CUTS : 1
   const boundOf = (module: string): number => {
     if (!isBounded) return Number.POSITIVE_INFINITY
@@ -52,7 +63,8 @@ export function startDefence(defence: PoisonDefence, absolute: number): Defendin
   }
   return {
     clip: isWhole || defence === 'clip' ? 'median' : 'none',
-    isChecked: defence === 'default',
+    isChecked,
+    isReputed: defence === 'reputation',
     boundOf,
     sound: (members) => members.filter(({ adapter }) => adapter.pairs.every(isSound)),
     clipNormOf: (module) => cuts[0]?.[module] || Number.POSITIVE_INFINITY,

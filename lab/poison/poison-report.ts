@@ -48,8 +48,8 @@ Written by \`npm run lab -- poison\`; do not edit.
 
 What f poisoners of n do to the held-out loss of the others, with and without each defence. Nats per token, mean over the domains of the honest members and over the seeds; in brackets the share of the honest gain that is lost, where the gain is what the honest members alone reach without a defence. The shipped model, rank 8, a rate of 0.003, a domain a member; a poisoner claims a million documents, and comes last in the sum. *short*: ten steps of 4 × 64 tokens a round, q and v projections; *peer*: as a peer trains that is told nothing, 40 steps of 8 × 128, all linear modules.
 
-- *scaled*: 30 times what was trained. *cancelling*: factors of 2⁴⁰ whose product is 0. *label-flipped*: trained with labels turned round; *targeted*: the same on the text of one honest member. *adaptive*: the negative of what was trained, at 0.999 of the norm bound (30 times where there is none); *colluding*: all poisoners send the same such update, endorse one another's and nobody else's; *one-in-five* is adaptive in every fifth round and honest in the others. *idle*: an update of zero, which harms nothing and takes its share of the mean: what a member costs that adds nothing.
-- *norm-bound*: ten medians of the cut before. *factor-bound*: that, and the [bound on factors](../spec/aggregation.md#what-is-checked-is-what-is-computed). *clip*: the clipped stack, where everything is endorsed. *no-check*: both bounds on the least of five medians, and the clipped stack. *default*: what a new charter has, which is that and the [held-out check](held-out-margin.md) by every honest member, on what it keeps back of its own documents.
+- *scaled*: 30 times what was trained. *cancelling*: factors of 2⁴⁰ whose product is 0. *label-flipped*: trained with labels turned round; *targeted*: the same on the text of one honest member. *adaptive*: the negative of what was trained, at 0.999 of the norm bound (30 times where there is none); *colluding*: all poisoners send the same such update, endorse one another's and nobody else's; *one-in-five* is adaptive in every fifth round and honest in the others. *idle*: an update of zero, which harms nothing and takes its share of the mean: what a member costs that adds nothing. *honest*: the same members without an attack, for comparison: what further members cost the others that only have other text.
+- *norm-bound*: ten medians of the cut before. *factor-bound*: that, and the [bound on factors](../spec/aggregation.md#what-is-checked-is-what-is-computed). *clip*: the clipped stack, where everything is endorsed. *no-check*: both bounds on the least of five medians, and the clipped stack. *default*: what a new charter has, which is that and the [held-out check](held-out-margin.md) by every honest member, on what it keeps back of its own documents. *reputation*: the default, and authors are left out for the harm that they did in earlier rounds; [tried out](poison-reputation.md), and in no charter.
 
 ${poisoned.map(groupMarkdown).join('\n')}
 ${goalsMarkdown(poisoned)}
@@ -103,15 +103,22 @@ function honestOf(members: number): number {
 /** Which aims the default reaches. */
 function goalsMarkdown(groups: readonly Group[]): string {
   const lines = groups.flatMap(({ training, members, rounds, cells }) => {
-    const checked = cells.filter(({ attack, defence }) => defence === 'default' && attack !== 'none')
+    const checked = cells.filter(
+      ({ attack, defence }) => defence === 'default' && attack !== 'none' && attack !== 'honest'
+    )
     const text = (isWanted: boolean) =>
       checked
         .filter((cell) => isReached(cell) === isWanted)
         .map((cell) => `${cell.attack} (${nats(cell.loss - cell.honestLoss)}, ${percent(lostShare(cell))})`)
         .join(', ') || 'none'
     if (checked.length === 0) return []
+    const honest = cells.find(({ attack, defence }) => defence === 'default' && attack === 'honest')
+    const beside =
+      honest === undefined
+        ? ''
+        : ` Honest members in the place of the poisoners: ${nats(honest.loss - honest.honestLoss)}, ${percent(lostShare(honest))}; so an attack adds ${checked.map((cell) => `${cell.attack} ${nats(cell.loss - honest.loss)}`).join(', ')}.`
     return [
-      `- **${members} members, ${rounds} rounds, ${training}**: reached ${text(true)}; missed ${text(false)}.`
+      `- **${members} members, ${rounds} rounds, ${training}**: reached ${text(true)}; missed ${text(false)}.${beside}`
     ]
   })
   if (lines.length === 0) return ''
@@ -121,7 +128,7 @@ The aim is at most 5 % of the honest gain, or at most 0.01 nats where the poison
 
 ${lines.join('\n')}
 
-Why what is missed is missed: a check on text sees what an update does to *that* text. The negative of an update from unlike text does to it what the update itself would, with the other sign: often nothing, and as often good; the harm is to the author's own kind of text, which others do not have. An update that is trained with labels turned round in a few small steps lowers the loss of some members at first. Neither can be told from honest updates of unlike members by those who have other text, at a margin that refuses no honest one ([measured](held-out-margin.md)). What clipping leaves them is the size and weight of one ordinary member. Even *idle*, an update of zero, costs the honest their share of the mean that it takes: where that alone is above the aim, no check of harm can reach it, and a member whose text nobody else has is as useless to the others as one that sends nothing. Other signs of poison, the direction of an update and what it does at several times its weight, [were measured](poison-signals.md): none separates these from honest updates.
+Why what is missed is missed: a check on text sees what an update does to *that* text. The negative of an update from unlike text does to it what the update itself would, with the other sign: often nothing, and as often good; the harm is to the author's own kind of text, which others do not have. An update that is trained with labels turned round in a few small steps lowers the loss of some members at first. Neither can be told from honest updates of unlike members by those who have other text, at a margin that refuses no honest one ([measured](held-out-margin.md)). What clipping leaves them is the size and weight of one ordinary member. Even *idle*, an update of zero, costs the honest their share of the mean that it takes: where that alone is above the aim, no check of harm can reach it, and a member whose text nobody else has is as useless to the others as one that sends nothing. Other signs of poison, the direction of an update and what it does at several times its weight, [were measured](poison-signals.md): none separates these from honest updates. What does, in part, is [harm that is added up over the rounds](poison-reputation.md).
 `
 }
 

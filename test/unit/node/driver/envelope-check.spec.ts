@@ -74,6 +74,19 @@ describe('the envelope check of the node', () => {
     }
   })
 
+  it('verifies no message of an author that has used up its budget, and counts none that is forged', () => {
+    const { take, charged } = createCheck()
+    const vote = (view: number, sign = liar.sign) =>
+      take(signMessage(context, { peer: liar.peer, sign }, 'prevote', 1_000 + view, { cut: null }).bytes)
+        .verdict
+    for (let forged = 0; forged < 300; forged++) assert.equal(vote(forged, self.sign), 'reject')
+    for (let view = 0; view < 144; view++)
+      assert.equal(vote(view), 'accept', 'forgeries took nothing from it')
+    assert.equal(vote(144), 'ignore')
+    assert.equal(vote(145, self.sign), 'ignore', 'its signature is false')
+    assert.deepEqual(charged, [])
+  })
+
   it('does not verify a vote superseded by a later one of its author', () => {
     const { take } = createCheck()
     const vote = (view: number) => signMessage(context, liar, 'prevote', view, { cut: null })
