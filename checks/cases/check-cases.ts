@@ -13,6 +13,7 @@ interface Options {
   readonly only?: string
   readonly before: string
   readonly record?: string
+  readonly write: boolean
   readonly json: boolean
 }
 
@@ -23,6 +24,9 @@ const CELL_MAX = 110
 /** Loam's outcomes before these cases were added. */
 const BEFORE = join(packageRoot(), 'checks', 'cases', 'before.json')
 
+/** The page with the table. */
+const PAGE = join(packageRoot(), 'docs', 'results', 'cases.md')
+
 const options = new Command('npm run check -- cases')
   .description('Runs external inputs, which are not part of the repository, through the real commands.')
   .option('--cases <folder>', 'folder of the inputs', join(packageRoot(), '..', 'shared', 'cases'))
@@ -30,11 +34,15 @@ const options = new Command('npm run check -- cases')
   .option('--only <text>', 'only cases whose names contain this')
   .option('--before <file>', 'outcomes that an earlier run recorded, for the table', BEFORE)
   .option('--record <file>', 'file to write the outcomes to')
+  .option('--write', 'write the table and its totals into docs/results/cases.md', false)
   .option('--json', 'print one JSON object', false)
   .parse()
   .opts<Options>()
 
-if (!existsSync(options.cases)) {
+if (options.write && options.only !== undefined) {
+  console.error('error: --write needs all cases: leave out --only')
+  process.exitCode = 2
+} else if (!existsSync(options.cases)) {
   console.log(options.json ? '{"skipped":true}' : `skipped: folder not found: ${options.cases}`)
 } else {
   await checkAll()
@@ -45,12 +53,12 @@ async function checkAll(): Promise<void> {
   const before = JSON.parse(await readFile(options.before, 'utf8')) as Recorded
   const chosen = CASES.filter(({ name }) => name.includes(options.only ?? ''))
   const results: Record<string, { shown: string; right: boolean }> = {}
-  if (!options.json) console.log('| case | expected | before | now |\n|---|---|---|---|')
+  const rows = ['| case | expected | before | now |', '|---|---|---|---|']
+  if (!options.json) console.log(rows.join('\n'))
   for (const one of chosen) {
     const { outcome, first } = await runCase(one, runner)
     const right = one.expectation.fits(outcome, first)
     results[one.name] = { shown: plain(shown(outcome), runner.cases), right }
-    if (options.json) continue
     const earlier = before[one.name]
     const cells = [
       one.name,
@@ -58,14 +66,29 @@ async function checkAll(): Promise<void> {
       earlier === undefined ? '' : cell(earlier),
       cell(results[one.name]!)
     ]
-    console.log(`| ${cells.map((text) => text.replaceAll('|', '\\|')).join(' | ')} |`)
+    const row = `| ${cells.map((text) => text.replaceAll('|', '\\|')).join(' | ')} |`
+    rows.push(row)
+    if (!options.json) console.log(row)
   }
   const wrong = Object.values(results).filter(({ right }) => !right).length
   if (options.record !== undefined)
     await writeFile(options.record, `${JSON.stringify(results, undefined, 2)}\n`)
+  if (options.write) await writePage(rows, `${chosen.length - wrong} of ${chosen.length}`)
   if (options.json) console.log(JSON.stringify({ cases: chosen.length, wrong, results }))
   else console.log(`\n${chosen.length - wrong} of ${chosen.length} as expected`)
   process.exitCode = wrong === 0 ? 0 : 1
+}
+
+/** Replaces the page's table and the total of now. */
+async function writePage(rows: readonly string[], total: string): Promise<void> {
+  const page = await readFile(PAGE, 'utf8')
+  const table = `${rows.join('\n')}\n`
+  await writeFile(
+    PAGE,
+    page
+      .replace(/Now: \d+ of \d+/, `Now: ${total}`)
+      .replace(/^\| case \|[\s\S]*?(?=^[^|]|$(?![\s\S]))/m, () => table)
+  )
 }
 
 function cell({ shown, right }: { readonly shown: string; readonly right: boolean }): string {
@@ -73,10 +96,11 @@ function cell({ shown, right }: { readonly shown: string; readonly right: boolea
   return right ? text : `**wrong:** ${text}`
 }
 
-/** Removes what differs between machines. */
+/** Removes what differs between machines and runs; a charter's id comes from its keys. */
 function plain(text: string, folder: string): string {
   return text
     .replaceAll(`${folder}/`, '')
     .replaceAll(/\/tmp\/loam-case-\w+\//g, '')
+    .replaceAll(/"bafyrei\w+"/g, '"bafyrei…"')
     .trim()
 }

@@ -24,7 +24,7 @@ export interface FloodPair {
   readonly quietSeconds: number
   readonly floodSeconds: number
   readonly ratio: number
-  /** Messages per second that the member sent to each of the others. */
+  /** Messages per second that reached each of the others: none while they shut the member out. */
   readonly sentPerSecond: number
   /**
    * Additional processor time per message for each of the others, compared to the same rounds without the flood,
@@ -116,12 +116,13 @@ class Flooder {
     return { ...span, memory, sent: await sending }
   }
 
-  /** @returns how many messages were sent */
+  /** @returns how many messages were sent to each of the others; those that nobody takes do not count */
   async #send(signal: AbortSignal): Promise<number> {
-    const { rate, flood } = this.#options
+    const { rate, flood, honest } = this.#options
     const { signer } = this.#member.identity
     const began = performance.now()
     let sent = 0
+    let taken = 0
     for (let round = -1, votes: Generator<Uint8Array> | undefined; !signal.aborted; ) {
       const sealed = this.#network.lastSealed(0)
       if (sealed !== round || votes === undefined) {
@@ -133,16 +134,18 @@ class Flooder {
         { length: Math.max(0, Math.floor(due)) },
         () => votes!.next().value as Uint8Array
       )
-      if (flood === 'sync') this.#member.offered = batch.length > 0 ? batch : this.#member.offered
-      else
+      if (flood === 'sync') {
+        this.#member.offered = batch.length > 0 ? batch : this.#member.offered
+        taken += batch.length
+      } else
         for (const bytes of batch) {
           if (signal.aborted) break
-          await this.#member.host.publish(bytes).catch(() => undefined)
+          taken += (await this.#member.host.publish(bytes).catch(() => 0)) / honest
         }
       sent += batch.length
       await sleep(flood === 'sync' ? 1_000 : TICK_MS)
     }
     this.#member.offered = []
-    return sent
+    return taken
   }
 }

@@ -57,7 +57,7 @@ const program = new Command('npm run lab -- held-out-margin')
   .option('--report <file>', 'Markdown file to write the table to')
   .option(
     '--signals <file>',
-    'Markdown file to write the other signals of poison to, for rounds that tried poison'
+    'Markdown file to write the other signals of poison to: measures more in the rounds that are run with it'
   )
   .option('--json', 'print one JSON object at the end, everything else to standard error', false)
   .addHelpText(
@@ -103,7 +103,7 @@ async function measureFederation(name: string, options: MarginOptions): Promise<
     found: found.filter(({ round }) => round <= options.rounds)
   })
   if (options.render) return measured(readMeasurements(path))
-  const rounds = new MarginRounds(base, federation, folder)
+  const rounds = new MarginRounds(base, federation, folder, options.signals !== undefined)
   let start = rounds.begin()
   const found = readMeasurements(path).filter(({ round }) => round < start.round)
   writeFileSync(path, found.map((each) => `${JSON.stringify(each)}\n`).join(''))

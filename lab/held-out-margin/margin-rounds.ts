@@ -46,7 +46,7 @@ export interface Measurement {
   readonly harm: number
   /** The same at its share of the stack. */
   readonly share: number
-  /** The same at {@link AMPLIFICATIONS} times its full weight. */
+  /** The same at {@link AMPLIFICATIONS} times its full weight; empty where that was not asked for. */
   readonly amplified: readonly number[]
   /** Cosine of the clipped update with the sum of what the other members sent. */
   readonly agreement: number
@@ -65,14 +65,17 @@ export class MarginRounds {
   readonly #base: BaseModel
   readonly #federation: Federation
   readonly #folder: string
+  readonly #amplifications: readonly number[]
   readonly #names: readonly string[]
   readonly #evaluator: UpdateEvaluator
   readonly #trainers = new Map<number, Promise<LoraTrainer>>()
 
-  constructor(base: BaseModel, federation: Federation, folder: string) {
+  /** @param isAmplified whether updates are measured at more than their full weight, too */
+  constructor(base: BaseModel, federation: Federation, folder: string, isAmplified: boolean) {
     this.#base = base
     this.#federation = federation
     this.#folder = folder
+    this.#amplifications = isAmplified ? AMPLIFICATIONS : []
     this.#names = expandTargetModules(base.config, federation.training.targetModules)
     this.#evaluator = createUpdateEvaluator({
       config: base.config,
@@ -117,7 +120,7 @@ export class MarginRounds {
         const harm = await harmOf(update)
         const share = await harmOf(atShare)
         const amplified: number[] = []
-        for (const factor of AMPLIFICATIONS) amplified.push(await harmOf(scaled(update, factor)))
+        for (const factor of this.#amplifications) amplified.push(await harmOf(scaled(update, factor)))
         const { round } = start
         found.push({ round, sent, author, judge: index, harm, share, amplified, agreement: withOthers })
       }

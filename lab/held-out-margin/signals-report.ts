@@ -11,12 +11,16 @@ export interface MeasuredFederation {
 /**
  * docs/results/poison-signals.md: signals other than the margin that might distinguish poisoned from honest updates.
  */
-export function signalsMarkdown(federations: readonly MeasuredFederation[]): string {
+export function signalsMarkdown(measured: readonly MeasuredFederation[]): string {
+  const federations = measured.flatMap(({ found, ...federation }) => {
+    const amplified = found.filter((each) => each.amplified.length > 0)
+    return amplified.length === 0 ? [] : [{ ...federation, found: amplified }]
+  })
   return `# Other signals of poison
 
 Written by \`npm run lab -- held-out-margin\` with \`--signals\`; do not edit.
 
-The [held-out check](held-out-margin.md) measures an update at full weight. Two other signals were measured on the same updates, in the same rounds: whether the update agrees with those of the other members, which every member could compute without any text; and its effect at several times its full weight, where the curvature of the loss shows more than its slope.
+The [held-out check](held-out-margin.md) measures an update at full weight. Two other signals were measured on the same updates, in the same rounds: whether the update agrees with those of the other members, which every member could compute without any text; and its effect at several times its full weight, where the curvature of the loss shows more than its slope. A third signal, the harm of an update at its share added up over the rounds, separates more: [poison-reputation.md](poison-reputation.md).
 
 - *Agreement*: the cosine between the clipped update and the sum of the other members' updates, with all modules as one vector. *Below every honest one* counts poisoned updates that a bound on the agreement could refuse without refusing an honest one.
 - *Decisive harm*: the decisive harm of each update, in nats per token, at multiples of its full weight. *Above every honest one* counts poisoned updates that some margin could refuse without refusing an honest one, if the margin were chosen after the fact.

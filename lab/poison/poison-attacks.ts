@@ -1,9 +1,13 @@
 import { type LoraAdapter, type LoraPair, updateNorm } from '../../src/adapter/index.ts'
 import { ATTACK_SCALE } from '../experiments/attacks.ts'
 
-/** Attacks by poisoners; `none` is a run without poisoners. */
+/**
+ * Attacks by poisoners; `none` is a run without poisoners. `honest` is no attack, for comparison: a member with text of its
+ * own changes the losses of the others whether or not it poisons.
+ */
 export const POISON_ATTACKS = [
   'none',
+  'honest',
   'scaled',
   'sign-flipped',
   'label-flipped',

@@ -9,8 +9,16 @@ import { NORM_FACTOR } from '../../src/node/consortium/create-charter.ts'
 import { boundsByMedians, NORM_CUTS } from '../../src/node/driver/norm-bounds.ts'
 import { pairFault } from '../../src/node/workers/builder/validate-shards.ts'
 
-/** Defences of the other members: none, a single one, all that need no text, or all of a new charter. */
-export const POISON_DEFENCES = ['default', 'none', 'norm-bound', 'factor-bound', 'clip', 'no-check'] as const
+/** Defences of the other members: none, a single one, all that need no text, all of a new charter, or an experimental one. */
+export const POISON_DEFENCES = [
+  'default',
+  'none',
+  'norm-bound',
+  'factor-bound',
+  'clip',
+  'no-check',
+  'reputation'
+] as const
 export type PoisonDefence = (typeof POISON_DEFENCES)[number]
 
 /** A defence over the rounds of one run. */
@@ -18,6 +26,8 @@ export interface Defending {
   readonly clip: Clip
   /** Whether members check updates on their held-out text. */
   readonly isChecked: boolean
+  /** Whether authors are left out for the harm that their earlier updates did. */
+  readonly isReputed: boolean
   /** Largest norm that is currently endorsed. */
   boundOf(module: string): number
   /** The members whose update is within the bounds. */
@@ -31,14 +41,15 @@ export interface Defending {
 /**
  * `norm-bound`: only a bound of ten medians of the previous cut; `factor-bound`: that and rule 2's bound on factors;
  * `clip`: the stack clips, and everything is endorsed; `no-check`: both bounds as in rule 2, and the stack clips;
- * `default`: that and the held-out check.
+ * `default`: that and the held-out check; `reputation`: that and the experiment in `reputation.ts`.
  *
  * @param absolute the charter's bound for use before the first cut
  */
 export function startDefence(defence: PoisonDefence, absolute: number): Defending {
   const cuts: Record<string, number>[] = []
   const isBounded = defence !== 'none' && defence !== 'clip'
-  const isWhole = defence === 'default' || defence === 'no-check'
+  const isChecked = defence === 'default' || defence === 'reputation'
+  const isWhole = isChecked || defence === 'no-check'
   const remembered = isWhole ? NORM_CUTS : 1
   const boundOf = (module: string): number => {
     if (!isBounded) return Number.POSITIVE_INFINITY
@@ -52,7 +63,8 @@ export function startDefence(defence: PoisonDefence, absolute: number): Defendin
   }
   return {
     clip: isWhole || defence === 'clip' ? 'median' : 'none',
-    isChecked: defence === 'default',
+    isChecked,
+    isReputed: defence === 'reputation',
     boundOf,
     sound: (members) => members.filter(({ adapter }) => adapter.pairs.every(isSound)),
     clipNormOf: (module) => cuts[0]?.[module] || Number.POSITIVE_INFINITY,

@@ -106,7 +106,7 @@ export async function makeMatrix(
   const baseLoss = meanLoss(await scorer.score(base.weights))
   const runOnce = (attack: PoisonAttack, defence: PoisonDefence): Promise<FinishedRun> => {
     const count = attack === 'none' ? 0 : poisoners
-    const isChecked = defence === 'default'
+    const isChecked = defence === 'default' || defence === 'reputation'
     const key = { model, training, members, poisoners: count, rounds, seed, attack, defence }
     return finished.once({ ...key, margin: isChecked ? margin : 0 }, async () => {
       const present = membersFor(isChecked).slice(poisoners - count)

@@ -48,8 +48,8 @@ Written by \`npm run lab -- poison\`; do not edit.
 
 How f poisoners among n members change the held-out loss of the others, with and without each defence. Losses are in nats per token, averaged over the domains of the honest members and over the seeds; in brackets is the lost share of the honest gain, which is the gain that the honest members reach alone without a defence. The shipped model, rank 8, learning rate 0.003, one domain per member; a poisoner claims a million documents and comes last in the sum. *short*: ten steps of 4 × 64 tokens per round, q and v projections; *peer*: as a peer trains by default, 40 steps of 8 × 128, all linear modules.
 
-- *scaled*: 30 times the trained update. *cancelling*: factors of 2⁴⁰ whose product is 0. *label-flipped*: trained with reversed labels; *targeted*: the same on the text of one honest member. *adaptive*: the negative of the trained update, at 0.999 of the norm bound (30 times the update if there is none); *colluding*: all poisoners send the same adaptive update, and endorse only each other's; *one-in-five* is adaptive in every fifth round and honest in the others. *idle*: an update of zero, which does no harm but takes its share of the mean: the cost of a member that contributes nothing.
-- *norm-bound*: ten medians of the previous cut. *factor-bound*: that, and the [bound on factors](../spec/aggregation.md#what-is-checked-is-what-is-computed). *clip*: the clipped stack, with everything endorsed. *no-check*: both bounds on the least of five medians, and the clipped stack. *default*: the defaults of a new charter, which are those of *no-check* and the [held-out check](held-out-margin.md) by every honest member, on the documents that it keeps back.
+- *scaled*: 30 times the trained update. *cancelling*: factors of 2⁴⁰ whose product is 0. *label-flipped*: trained with reversed labels; *targeted*: the same on the text of one honest member. *adaptive*: the negative of the trained update, at 0.999 of the norm bound (30 times the update if there is none); *colluding*: all poisoners send the same adaptive update, and endorse only each other's; *one-in-five* is adaptive in every fifth round and honest in the others. *idle*: an update of zero, which does no harm but takes its share of the mean: the cost of a member that contributes nothing. *honest*: the same members without an attack, for comparison: the cost of further members whose text differs.
+- *norm-bound*: ten medians of the previous cut. *factor-bound*: that, and the [bound on factors](../spec/aggregation.md#what-is-checked-is-what-is-computed). *clip*: the clipped stack, with everything endorsed. *no-check*: both bounds on the least of five medians, and the clipped stack. *default*: the defaults of a new charter, which are those of *no-check* and the [held-out check](held-out-margin.md) by every honest member, on the documents that it keeps back. *reputation*: the default, and authors are left out for the harm that their earlier updates did; an [experiment](poison-reputation.md), in no charter.
 
 ${poisoned.map(groupMarkdown).join('\n')}
 ${goalsMarkdown(poisoned)}
@@ -103,15 +103,22 @@ function honestOf(members: number): number {
 /** Which aims the default reaches. */
 function goalsMarkdown(groups: readonly Group[]): string {
   const lines = groups.flatMap(({ training, members, rounds, cells }) => {
-    const checked = cells.filter(({ attack, defence }) => defence === 'default' && attack !== 'none')
+    const checked = cells.filter(
+      ({ attack, defence }) => defence === 'default' && attack !== 'none' && attack !== 'honest'
+    )
     const text = (isWanted: boolean) =>
       checked
         .filter((cell) => isReached(cell) === isWanted)
         .map((cell) => `${cell.attack} (${nats(cell.loss - cell.honestLoss)}, ${percent(lostShare(cell))})`)
         .join(', ') || 'none'
     if (checked.length === 0) return []
+    const honest = cells.find(({ attack, defence }) => defence === 'default' && attack === 'honest')
+    const beside =
+      honest === undefined
+        ? ''
+        : ` Honest members in the place of the poisoners: ${nats(honest.loss - honest.honestLoss)}, ${percent(lostShare(honest))}; so an attack adds ${checked.map((cell) => `${cell.attack} ${nats(cell.loss - honest.loss)}`).join(', ')}.`
     return [
-      `- **${members} members, ${rounds} rounds, ${training}**: reached ${text(true)}; missed ${text(false)}.`
+      `- **${members} members, ${rounds} rounds, ${training}**: reached ${text(true)}; missed ${text(false)}.${beside}`
     ]
   })
   if (lines.length === 0) return ''
@@ -121,7 +128,7 @@ The goal is to lose at most 5 % of the honest gain, or at most 0.01 nats if the 
 
 ${lines.join('\n')}
 
-Why some goals are missed: a check on text measures only the effect of an update on *that* text. The negative of an update from different text has the opposite effect of the update itself: often none, and as often a good one. The harm is to the author's own kind of text, which others do not have. A few small steps of training with reversed labels lower the loss of some members at first. Members with other text cannot distinguish either from honest updates of dissimilar members, at a margin that refuses no honest update ([measured](held-out-margin.md)). Clipping limits them to the size and weight of one ordinary member. Even *idle*, an update of zero, costs the honest members the share of the mean that it takes. If that alone exceeds the goal, no check of harm can reach it: a member whose text nobody else has is as useless to the others as one that sends nothing. Other signals of poison, the direction of an update and its effect at several times its weight, [were measured](poison-signals.md): none separates these from honest updates.
+Why some goals are missed: a check on text measures only the effect of an update on *that* text. The negative of an update from different text has the opposite effect of the update itself: often none, and as often a good one. The harm is to the author's own kind of text, which others do not have. A few small steps of training with reversed labels lower the loss of some members at first. Members with other text cannot distinguish either from honest updates of dissimilar members, at a margin that refuses no honest update ([measured](held-out-margin.md)). Clipping limits them to the size and weight of one ordinary member. Even *idle*, an update of zero, costs the honest members the share of the mean that it takes. If that alone exceeds the goal, no check of harm can reach it: a member whose text nobody else has is as useless to the others as one that sends nothing. Other signals of poison, the direction of an update and its effect at several times its weight, [were measured](poison-signals.md): none separates these from honest updates. [Harm added up over the rounds](poison-reputation.md) does in part.
 `
 }
 

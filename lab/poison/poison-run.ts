@@ -16,9 +16,10 @@ import type { LocalTrainer } from '../experiments/local-training.ts'
 import type { ExperimentMember } from '../experiments/members.ts'
 import { adapterDigest, freshAdapter } from '../experiments/methods.ts'
 import type { ExperimentSettings } from '../experiments/settings.ts'
-import { endorsedByQuorum } from './endorsements.ts'
+import { endorsedByQuorum, type Judge } from './endorsements.ts'
 import { flipsLabels, type PoisonAttack, poison } from './poison-attacks.ts'
 import { type Defending, type PoisonDefence, startDefence } from './poison-defences.ts'
+import { Reputation } from './reputation.ts'
 
 /** State shared by runs: one model, compiled once. */
 export interface PoisonLaboratory {
@@ -74,6 +75,8 @@ export async function runPoisoned(
   const { base, settings } = laboratory
   const names = expandTargetModules(base.config, settings.targetModules)
   let modules: TensorMap = new Map(names.map((name) => [name, base.weights.get(`${name}.weight`)!]))
+  const judges = members.map(({ heldOut }, k) => ({ heldOut: k < poisoners ? undefined : heldOut }))
+  const reputation = new Reputation(judges)
   const defending = startDefence(defence, baseNorm(base, settings.targetModules))
   let poisonStacked = 0
   let honestLeftOut = 0
@@ -83,8 +86,10 @@ export async function runPoisoned(
       const isPoisoner = k < poisoners
       const text = isPoisoner && attack === 'targeted' ? members[poisoners]! : member
       const flipped = isPoisoner && flipsLabels(attack)
-      const adapter = await trainMember(laboratory, member.index, text, { modules, round, seed, flipped })
-      const samples = isPoisoner ? CLAIMED : member.samples
+      const { isChecked: keepsBack } = defending
+      const training = { modules, round, seed, flipped, keepsBack }
+      const adapter = await trainMember(laboratory, member.index, text, training)
+      const samples = isPoisoner && attack !== 'honest' ? CLAIMED : member.samples
       // Poisoners come last in the order of the sum, where cancelling factors erase what came before.
       const author = isPoisoner ? Uint8Array.of(POISONERS_FROM + k) : member.author
       trained.push({ author, samples, adapter })
@@ -98,7 +103,8 @@ export async function runPoisoned(
           }
         : member
     )
-    const cut = await endorsed(laboratory, members, sent, { modules, defending, attack, poisoners })
+    const judged = { modules, defending, attack, judges, reputation }
+    const cut = await endorsed(laboratory, sent, judged)
     const isVoid = cut.length <= maximumFaulty(members.length)
     const merged = isVoid ? undefined : stackAndMerge(modules, cut, defending.clip)
     const honest = cut.filter(({ author }) => author[0]! < POISONERS_FROM).length
@@ -117,26 +123,28 @@ interface Endorsing {
   readonly modules: TensorMap
   readonly defending: Defending
   readonly attack: PoisonAttack
-  readonly poisoners: number
+  readonly judges: readonly Judge[]
+  readonly reputation: Reputation
 }
 
 /** The updates that make up the cut. */
 async function endorsed(
   { base, evaluator, margin }: PoisonLaboratory,
-  members: readonly PoisonMember[],
   sent: readonly StackMember[],
-  { modules, defending, attack, poisoners }: Endorsing
+  { modules, defending, attack, judges, reputation }: Endorsing
 ): Promise<StackMember[]> {
   const sound = defending.sound(sent)
   if (!defending.isChecked) return sound
-  return endorsedByQuorum(
-    sent.map((member) => (sound.includes(member) ? member : undefined)),
-    members.map(({ heldOut }, k) => ({ heldOut: k < poisoners ? undefined : heldOut })),
-    {
-      ...{ evaluator, margin, attack, clipNormOf: defending.clipNormOf },
-      weights: holdWeights(base.config, withModules(base.weights, modules), 'f32')
-    }
-  )
+  const judging = {
+    ...{ evaluator, margin, attack, clipNormOf: defending.clipNormOf },
+    weights: holdWeights(base.config, withModules(base.weights, modules), 'f32')
+  }
+  const candidates = sent.map((member) => (sound.includes(member) ? member : undefined))
+  const cut = await endorsedByQuorum(candidates, judges, judging)
+  if (!defending.isReputed) return cut
+  const leftOut = reputation.leftOut().map((author) => sent[author]!)
+  await reputation.note(candidates, judging)
+  return cut.filter((member) => !leftOut.includes(member))
 }
 
 function stackAndMerge(
@@ -155,16 +163,18 @@ interface TrainingRound {
   readonly round: number
   readonly seed: number
   readonly flipped: boolean
+  /** Whether the text lacks what members keep back: another first round then. */
+  readonly keepsBack: boolean
 }
 
 async function trainMember(
   { base, settings, rank, trainer, firstRounds }: PoisonLaboratory,
   index: number,
   text: ExperimentMember,
-  { modules, round, seed, flipped }: TrainingRound
+  { modules, round, seed, flipped, keepsBack }: TrainingRound
 ): Promise<LoraAdapter> {
   const start = freshAdapter(base, settings, rank, combineSeeds(combineSeeds(seed, round), index))
-  const key = [seed, index, text.index, flipped, adapterDigest(start)].join(' ')
+  const key = [seed, index, text.index, flipped, keepsBack, adapterDigest(start)].join(' ')
   const known = round === 1 ? firstRounds.get(key) : undefined
   if (known !== undefined) return known
   const session = trainer.begin(withModules(base.weights, modules), start)

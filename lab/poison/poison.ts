@@ -41,11 +41,15 @@ const program = new Command('npm run lab -- poison')
       .choices(TRAININGS)
       .default(['short'])
   )
-  .addOption(new Option('--attack <names...>', 'attacks').choices(POISON_ATTACKS).default(POISON_ATTACKS))
   .addOption(
-    new Option('--defence <names...>', 'defences; default: those of a new charter')
+    new Option('--attack <names...>', 'attacks; honest: the same members without an attack, for comparison')
+      .choices(POISON_ATTACKS)
+      .default(POISON_ATTACKS.filter((attack) => attack !== 'honest'))
+  )
+  .addOption(
+    new Option('--defence <names...>', 'defences; default: those of a new charter; reputation: an experiment')
       .choices(POISON_DEFENCES)
-      .default(POISON_DEFENCES)
+      .default(POISON_DEFENCES.filter((defence) => defence !== 'reputation'))
   )
   .option(
     '--margin <x>',

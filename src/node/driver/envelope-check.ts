@@ -79,6 +79,7 @@ export class EnvelopeCheck {
       if (this.#isUseless(state, envelope)) return { verdict: 'ignore' }
       // The rest of such an answer is not looked at.
       if (way === 'sync' && !this.#mayAnswer(envelope, from)) return { verdict: 'fault' }
+      if (way === 'gossip' && this.#isSpent(envelope, from)) return { verdict: 'ignore' }
       const judgement = judge(context, envelope, this.#components.environment.verify)
       if (way === 'gossip' && this.#exceedsBudget(judgement, envelope, from)) return { verdict: 'ignore' }
       switch (judgement.verdict) {
@@ -116,6 +117,17 @@ export class EnvelopeCheck {
     if (this.#answers.take(`${from} ${hex(author)}`, now)) return true
     this.#excess.note(peerIdText(author), from, now)
     return false
+  }
+
+  /**
+   * Whether an author has used up its budget, with messages whose signatures were valid: more would be dropped after
+   * theirs are verified, so these are not.
+   */
+  #isSpent({ header: { author } }: Envelope, from: string): boolean {
+    const now = this.#now()
+    if (this.#budgets.has(hex(author), now)) return false
+    this.#excess.note(peerIdText(author), from, now)
+    return true
   }
 
   /** Whether the author of a validly signed envelope has sent more than a round can need: it is not forwarded, either. */

@@ -55,6 +55,8 @@ export interface HttpExchange {
   /** Reads and discards an answer. */
   drop(response: IncomingMessage, signal: AbortSignal): Promise<void>
   readonly traffic: Traffic
+  /** Counts what a connection of another kind carries too. */
+  watch(socket: Socket): void
   dispose(): void
 }
 
@@ -120,6 +122,7 @@ export function createHttpExchange({ url, apiKey }: HttpTransportOptions): HttpE
     get traffic() {
       return meter.traffic()
     },
+    watch: meter.watch,
     dispose: () => agent.destroy()
   }
 }

@@ -31,14 +31,25 @@ export class TokenBuckets {
    */
   take(key: string, now: number, count = 1): boolean {
     const { perSecond, burst } = this.#limit()
-    const bucket = this.#buckets.get(key) ?? { share: 1, at: now }
-    const share = Math.min(1, bucket.share + ((now - bucket.at) / 1_000) * (perSecond / burst))
+    const share = this.#shareOf(key, now)
     const isEnough = share * burst > count - ROUNDING
     // Deleted and set again to keep the map ordered by last use.
     this.#buckets.delete(key)
     this.#forgetFull(now, (1_000 * burst) / perSecond)
     this.#buckets.set(key, { share: isEnough ? Math.max(0, share - count / burst) : share, at: now })
     return isEnough
+  }
+
+  /** Whether {@link take} would succeed. */
+  has(key: string, now: number, count = 1): boolean {
+    return this.#shareOf(key, now) * this.#limit().burst > count - ROUNDING
+  }
+
+  #shareOf(key: string, now: number): number {
+    const { perSecond, burst } = this.#limit()
+    const bucket = this.#buckets.get(key)
+    if (bucket === undefined) return 1
+    return Math.min(1, bucket.share + ((now - bucket.at) / 1_000) * (perSecond / burst))
   }
 
   /** Number of remembered keys. */

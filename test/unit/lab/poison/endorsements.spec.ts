@@ -2,29 +2,9 @@ import assert from 'node:assert/strict'
 import { endorsedByQuorum } from '../../../../lab/poison/endorsements.ts'
 import type { PoisonAttack } from '../../../../lab/poison/poison-attacks.ts'
 import type { LoraAdapter } from '../../../../src/adapter/index.ts'
-import type { UpdateEvaluator, UpdateLossOptions } from '../../../../src/model/index.ts'
+import { evaluator, updateOf } from './told-harms.ts'
 
 const MARGIN = 0.5
-const LOSS = 3
-
-/** An update whose B contains how much it raises the loss of each judge. */
-function updateOf(...harms: number[]): LoraAdapter {
-  const B = Float32Array.from(harms)
-  return {
-    pairs: [
-      { module: 'm', rank: 1, alpha: 1, inFeatures: 1, outFeatures: B.length, A: Float32Array.of(1), B }
-    ]
-  }
-}
-
-/** The first id of a judge's text is its index. */
-const evaluator: UpdateEvaluator = {
-  async loss({ ids, update }: UpdateLossOptions) {
-    const harms = update === undefined ? [] : update.pairs[0]!.B
-    return LOSS + (harms[ids[0]!] ?? 0)
-  },
-  async dispose() {}
-}
 
 describe('endorsements in a poisoned federation', () => {
   /** The authors endorsed by four members, the first of which is a poisoner. */

@@ -40,6 +40,15 @@ describe('the report on poison', () => {
     )
   })
 
+  it('says what honest members in the place of the poisoners cost, and what an attack adds to that', () => {
+    const text = poisonMarkdown([...runs, run('honest', 'default', 3.802)])
+    assert.match(
+      text,
+      /place of the poisoners: \+0\.0020, 1\.0 %; so an attack adds adaptive \+0\.0030, label-flipped \+0\.0280\./
+    )
+    assert.match(text, /reached adaptive \(\+0\.0050, 2\.5 %\); missed label-flipped/, 'it is no attack')
+  })
+
   it('omits runs with another margin than the default of new charters', () => {
     const other = { ...run('scaled', 'default', 3.81), margin: 0.1 }
     assert.doesNotMatch(poisonMarkdown([...runs, other]), /\| scaled \|/)

@@ -49,7 +49,11 @@ describe('poison', () => {
     assert.equal(normOf(cut[1]!.adapter), 0)
     for (const defence of POISON_DEFENCES) {
       const endorsed = startDefence(defence, 100).sound(cut).length
-      assert.equal(endorsed, ['default', 'no-check', 'factor-bound'].includes(defence) ? 1 : 2, defence)
+      assert.equal(
+        endorsed,
+        ['default', 'no-check', 'factor-bound', 'reputation'].includes(defence) ? 1 : 2,
+        defence
+      )
     }
   })
 
@@ -66,7 +70,8 @@ describe('poison', () => {
       none: Infinity,
       'norm-bound': 20,
       'factor-bound': 20,
-      clip: Infinity
+      clip: Infinity,
+      reputation: 10
     })
   })
 })

@@ -53,7 +53,7 @@ describe('the envelope check of the node', () => {
     })
     assert.equal(take(forged.bytes).verdict, 'reject')
     assert.equal(take(Buffer.from('garbage')).verdict, 'reject')
-    assert.deepEqual(charged, [], 'the network charges who brought it')
+    assert.deepEqual(charged, [], 'the network blames the forwarder')
   })
 
   it('accepts from each author as many as a round can need by gossip, more by sync, and names authors that send more', () => {
@@ -72,6 +72,19 @@ describe('the envelope check of the node', () => {
       const other = signMessage(context, signers[2]!, 'prevote', 0, { cut: null })
       assert.equal(take(other.bytes, context, NO_MESSAGES, way).verdict, 'accept', 'another author')
     }
+  })
+
+  it('verifies no message of an author that has used up its budget, and counts none that is forged', () => {
+    const { take, charged } = createCheck()
+    const vote = (view: number, sign = liar.sign) =>
+      take(signMessage(context, { peer: liar.peer, sign }, 'prevote', 1_000 + view, { cut: null }).bytes)
+        .verdict
+    for (let forged = 0; forged < 300; forged++) assert.equal(vote(forged, self.sign), 'reject')
+    for (let view = 0; view < 144; view++)
+      assert.equal(vote(view), 'accept', 'forgeries took nothing from it')
+    assert.equal(vote(144), 'ignore')
+    assert.equal(vote(145, self.sign), 'ignore', 'its signature is false')
+    assert.deepEqual(charged, [])
   })
 
   it('does not verify a vote superseded by a later one of its author', () => {
