@@ -1,18 +1,11 @@
 import { join } from 'node:path'
 import Table from 'cli-table3'
 import { Command } from 'commander'
-import { loadCorpus } from '../../lab/experiments/corpus.ts'
-import { experimentSettings } from '../../lab/experiments/settings.ts'
-import { adaptTogether } from '../../lab/prada/adaptation.ts'
 import { type CommunicationRow, measureCommunication } from '../../lab/prada/communication.ts'
 import { fineTuningCost } from '../../lab/prada/fine-tuning-cost.ts'
-import { promptsOf } from '../../lab/prada/measure.ts'
-import { loadPair, proxyOf } from '../../lab/prada/pair.ts'
-import { startRemote } from '../../lab/prada/remote-process.ts'
-import { overLine, sessionSpeed } from '../../lab/prada/speed.ts'
 import { packageRoot } from '../../src/package-root.ts'
-import { connectLogitsServer, createHttpTransport, pairProxy } from '../../src/prada/index.ts'
 import { parseBench, positiveInteger } from '../support/options.ts'
+import { draftLengths } from './draft-lengths.ts'
 import { randomPair } from './random-pair.ts'
 
 interface BenchOptions {
@@ -25,17 +18,15 @@ interface BenchOptions {
   readonly json: boolean
 }
 
-const PARTS = ['draft-length', 'vocabulary', 'cost'] as const
+const PARTS = ['draft-length', 'libp2p', 'vocabulary', 'cost'] as const
 type Part = (typeof PARTS)[number]
 
 const MODELS = join(packageRoot(), 'models')
-const DRAFT_LENGTHS = [0, 1, 2, 4, 8, 12, 16]
 const VOCABULARIES = [1_536, 32_000]
 const RANK = 16
 /** Texts of the random models, and tokens of each: their positions are all alike, so that few tell as much as many. */
 const RANDOM_TEXTS = 2
 const RANDOM_TOKENS = 32
-const MEGABITS = 10
 
 const options = parseBench<BenchOptions>(
   new Command('npm run bench -- prada')
@@ -59,61 +50,23 @@ const options = parseBench<BenchOptions>(
 const result: Record<string, unknown> = {}
 for (const part of options.part) {
   if (!PARTS.includes(part)) throw new Error(`unknown part ${part}: choose from ${PARTS.join(', ')}`)
-  const { text, data } = await { 'draft-length': draftLengths, vocabulary: vocabularies, cost }[part]()
+  const { text, data } = await runPart(part)
   result[part] = data
   if (options.json) process.stderr.write(`${text}\n`)
   else console.log(text)
 }
 if (options.json) console.log(JSON.stringify(result))
 
-/** Tokens per second for every fixed draft length and for the length chosen by measurement. */
-async function draftLengths(): Promise<{ text: string; data: object }> {
-  const pair = loadPair(options.proxy, options.remote)
-  const settings = {
-    ...experimentSettings(pair.proxy, false),
-    members: 4,
-    targetModules: ['all-linear'],
-    learningRate: 2e-3
-  }
-  const domains = await loadCorpus(pair.proxy, settings)
-  const plan = { settings, rank: RANK, rounds: 1, seed: 1 }
-  const adapted = await adaptTogether(pair.proxy, domains, plan, () => undefined)
-  const remote = await startRemote(options.remote)
-  const transport = createHttpTransport({ url: remote.url })
-  const proxy = proxyOf(pair, adapted)
-  try {
-    const components = pairProxy(proxy, pair.vocabulary, await connectLogitsServer(transport))
-    const texts = { prompts: promptsOf(domains, options.texts), tokens: options.tokens, alpha: 1 }
-    const rows = []
-    for (const roundTripMs of options.roundTrip) {
-      const rates: number[] = []
-      const speedOf = async (drafts: 'auto' | number): Promise<number> => {
-        const line = { roundTripMs, megabitsPerSecond: MEGABITS }
-        const timed = (over: typeof components) => sessionSpeed(over, texts, drafts)
-        const speed =
-          roundTripMs === 0 ? await timed(components) : await overLine(remote.url, line, components, timed)
-        process.stderr.write(
-          `${roundTripMs} ms, K = ${drafts}: ${speed.tokensPerSecond.toFixed(1)} tokens/s\n`
-        )
-        return speed.tokensPerSecond
-      }
-      for (const drafts of DRAFT_LENGTHS) rates.push(await speedOf(drafts))
-      const auto = await speedOf('auto')
-      const best = Math.max(...rates)
-      rows.push({ roundTripMs, rates, auto, best: DRAFT_LENGTHS[rates.indexOf(best)]!, ofBest: auto / best })
-    }
-    const table = new Table({
-      head: ['ms', ...DRAFT_LENGTHS.map((k) => `K ${k}`), 'auto', 'of best'],
-      style: { head: [], border: [] }
-    })
-    for (const { roundTripMs, rates, auto, ofBest } of rows)
-      table.push([roundTripMs, ...rates.map((rate) => rate.toFixed(1)), auto.toFixed(1), ofBest.toFixed(2)])
-    return { text: `tokens a second, ${MEGABITS} Mbit/s\n${table}`, data: { lengths: DRAFT_LENGTHS, rows } }
-  } finally {
-    transport.dispose()
-    await remote.stop()
-    await proxy.base.dispose()
-    await proxy.adapted.dispose()
+function runPart(part: Part): Promise<{ text: string; data: object }> {
+  switch (part) {
+    case 'draft-length':
+      return draftLengths(options, 'http')
+    case 'libp2p':
+      return draftLengths(options, 'libp2p')
+    case 'vocabulary':
+      return vocabularies()
+    case 'cost':
+      return cost()
   }
 }
 

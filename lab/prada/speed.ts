@@ -20,6 +20,8 @@ export interface TimedTexts {
   readonly prompts: readonly (readonly number[])[]
   readonly tokens: number
   readonly alpha: number
+  /** Seed of the first text; 0 where it is absent. */
+  readonly firstSeed?: number
 }
 
 /** Runs something with a remote behind a line. */
@@ -42,13 +44,13 @@ export async function overLine<Value>(
 /** With the session, at temperature 1 and otherwise the default settings unless a draft length is given. */
 export async function sessionSpeed(
   components: PradaComponents,
-  { prompts, tokens, alpha }: TimedTexts,
+  { prompts, tokens, alpha, firstSeed = 0 }: TimedTexts,
   draftLength: 'auto' | number = 'auto'
 ): Promise<Speed> {
   const sum = { tokens: 0, trips: 0 }
   const begun = performance.now()
-  for (const [seed, ids] of prompts.entries()) {
-    const request = { ids, maxTokens: tokens, seed, temperature: 1 }
+  for (const [index, ids] of prompts.entries()) {
+    const request = { ids, maxTokens: tokens, seed: firstSeed + index, temperature: 1 }
     const { statistics } = await runSession(components, { alpha, draftLength }, request)
     sum.tokens += statistics.tokens
     sum.trips += statistics.trips
@@ -62,12 +64,12 @@ export async function sessionSpeed(
 /** The naive way: one trip and one whole float32 row a token. */
 export async function naiveSpeed(
   components: PradaComponents,
-  { prompts, tokens, alpha }: TimedTexts
+  { prompts, tokens, alpha, firstSeed = 0 }: TimedTexts
 ): Promise<Speed> {
   let made = 0
   const begun = performance.now()
-  for (const [seed, ids] of prompts.entries()) {
-    const request = { ids, maxTokens: tokens, seed, temperature: 1 }
+  for (const [index, ids] of prompts.entries()) {
+    const request = { ids, maxTokens: tokens, seed: firstSeed + index, temperature: 1 }
     made += (await naiveTokens(components, { alpha, precision: 'float32' }, request)).length
   }
   return { tokensPerSecond: (1e3 * made) / (performance.now() - begun), tokensPerTrip: 1 }

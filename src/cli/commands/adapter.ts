@@ -2,8 +2,10 @@ import { resolve } from 'node:path'
 import { Command, Option } from 'commander'
 import type { ElementFormat } from '../../formats/index.ts'
 import type { ExportFormat, RoundSpan } from '../../node/export/export-adapter.ts'
+import type { RoundChoice } from '../../node/export/round-model.ts'
 import { homeAt } from '../../node/home/home.ts'
 import { integer } from '../options/parsers.ts'
+import { roundOption } from '../options/round-option.ts'
 import { baseModelFolder, homeModelFolder, SHIPPED_MODEL } from '../options/shipped-model.ts'
 import { printResult } from '../terminal/output.ts'
 import { UsageError } from '../terminal/usage-error.ts'
@@ -13,6 +15,7 @@ interface ExportFlags {
   format: ExportFormat
   out: string
   rounds?: RoundSpan
+  round?: RoundChoice
   maxRank?: number
   dtype: Lowercase<ElementFormat>
   model?: string
@@ -45,13 +48,17 @@ function exportCommand(): Command {
     )
     .requiredOption('--out <folder>', 'folder to write')
     .option('--rounds <a..b>', 'only these rounds (default: all)', parseRounds)
+    .addOption(roundOption('all rounds up to this one').conflicts('rounds'))
     .option(
       '--max-rank <n>',
       'maximum rank: writes the nearest adapter of that rank and prints the error',
       integer('--max-rank', 1, 65_536)
     )
     .addOption(dtypeOption())
-    .option('--model <folder>', 'folder of the base model (default: the model that Loam ships)')
+    .option(
+      '--model <folder>',
+      "folder of the base model (default: the home's own, else the model that Loam ships)"
+    )
     .option('--base-name <name>', 'name of the base model in the files', SHIPPED_MODEL)
     .option('--overwrite', 'replace the contents of --out')
     .option('--json', 'print one JSON object: { "folder", "format", "rounds", "rank", "error" }')
@@ -74,6 +81,7 @@ rounds' stacks; where one is gone, it is the nearest one of rank 64 or
 Examples:
   $ loam adapter export --home ~/.loam --format peft --out adapter
   $ loam adapter export --home ~/.loam --rounds 1..3 --max-rank 16 --out small
+  $ loam adapter export --home ~/.loam --round best --out best
   $ loam adapter export --home ~/.loam --format gguf --out adapter-gguf
   $ loam adapter export --home ~/.loam --format merged --dtype bf16 --out model`
     )
@@ -114,6 +122,7 @@ async function runExport(flags: ExportFlags): Promise<void> {
     format: flags.format,
     folder: resolve(flags.out),
     rounds: flags.rounds,
+    round: flags.round,
     maxRank: flags.maxRank,
     dtype: flags.dtype.toUpperCase() as ElementFormat,
     baseFolder: homeModelFolder(homeAt(flags.home), flags.model),

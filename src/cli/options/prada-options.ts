@@ -94,11 +94,12 @@ const REMOTE_ONLY = {
 /**
  * Refuses flags about steering a remote if there is none.
  *
+ * @param isHomeLocal whether `--home` alone stands for the model of that home
  * @throws {UsageError}
  */
-export function requireRemoteFor(flags: PradaFlags): void {
+export function requireRemoteFor(flags: PradaFlags, isHomeLocal = false): void {
   if (flags.remote !== undefined) return
-  if (flags.home !== undefined)
+  if (flags.home !== undefined && !isHomeLocal)
     throw new UsageError('--home needs --remote: without one, use --model for a local model')
   for (const [key, name] of Object.entries(REMOTE_ONLY))
     if (flags[key as keyof typeof REMOTE_ONLY] !== undefined) throw new UsageError(`${name} needs --remote`)

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { Home } from '../../node/home/home.ts'
 import { packageRoot } from '../../package-root.ts'
@@ -11,9 +11,19 @@ export function baseModelFolder(given?: string): string {
   return given === undefined ? join(packageRoot(), 'models', SHIPPED_MODEL) : resolve(given)
 }
 
-/** The folder of a home's base model: the given one, the one fetched from members, or the shipped model's. */
-export function homeModelFolder({ base }: Home, given?: string): string {
-  return baseModelFolder(given ?? (existsSync(base) ? base : undefined))
+/** The folder of a home's base model: the given one, that of its settings, the one fetched from members, or the shipped model's. */
+export function homeModelFolder(home: Home, given?: string): string {
+  return baseModelFolder(given ?? modelOfSettings(home) ?? (existsSync(home.base) ? home.base : undefined))
+}
+
+/** What peer.json says; faults of the file are for the commands that start a peer. */
+function modelOfSettings({ config }: Home): string | undefined {
+  try {
+    const { model } = JSON.parse(readFileSync(config, 'utf8')) as { model?: unknown }
+    return typeof model === 'string' ? model : undefined
+  } catch {
+    return undefined
+  }
 }
 
 /**

@@ -15,6 +15,8 @@ export interface TextScorerOptions {
   /** Threads of the executor if none is given. */
   readonly threads?: number
   readonly executor?: Executor
+  /** Weights in place of the model's own, by parameter name. */
+  readonly weights?: TensorMap
 }
 
 /** A text's score and its length in UTF-8 bytes. */
@@ -37,7 +39,10 @@ export interface TextScorer {
  * @throws {Error} when the folder is not a model, or the context is longer than the model's
  */
 export async function createTextScorer(folder: string, options: TextScorerOptions = {}): Promise<TextScorer> {
-  const { config, tokenizer, weights } = loadBaseModel(folder)
+  const base = loadBaseModel(folder)
+  const { config, tokenizer } = base
+  const weights =
+    options.weights === undefined ? base.weights : new Map([...base.weights, ...options.weights])
   const longest = config.maxPositions
   const context = options.context ?? Math.min(longest, DEFAULT_CONTEXT_MAX)
   if (context > longest)

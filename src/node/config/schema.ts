@@ -29,9 +29,9 @@ const ownSettings = {
   }),
   trainer: setting(z.string().trim().min(1).optional(), {
     description:
-      'the program that trains (docs/trainers.md), started by the shell; attach for one that runs already',
+      'the program that trains (docs/trainers.md), started in a shell; attach for one that is already running',
     accepts: 'a command, or attach',
-    absent: "Loam's own engine",
+    absent: 'the built-in trainer',
     flag: '--trainer <command>'
   }),
   rounds: setting(z.number().int().positive().optional(), {

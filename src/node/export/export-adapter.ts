@@ -22,9 +22,8 @@ import {
 import { applyAdapter, type BaseModel, loadBaseModel } from '../../model/index.ts'
 import { hex } from '../../protocol/index.ts'
 import { requireCharterBase } from '../consortium/charter-base.ts'
-import { readCharter } from '../home/charter-file.ts'
 import { type Home, roundFiles } from '../home/home.ts'
-import { type JudgedRound, readSealedRounds } from '../home/round-store.ts'
+import type { JudgedRound } from '../home/round-store.ts'
 import { requireFreeFolder, requireOtherFolder, writeFileAtomic } from '../storage/index.ts'
 import { isMissing, PeerError } from '../storage/peer-error.ts'
 import { ggufArchitecture, ggufFormat, ggufModel } from './gguf-model.ts'
@@ -32,6 +31,7 @@ import { tokenizerNotes } from './gguf-tokenizer.ts'
 import { writeModelFolder } from './model-folder.ts'
 import { writePeftFolder } from './peft-files.ts'
 import { requireRange } from './require-range.ts'
+import { bestRound, type RoundChoice, requireSealed, sealedRounds } from './round-model.ts'
 import { sealedModules, withModules } from './sealed-model.ts'
 
 /** Export formats of the global adapter. */
@@ -57,6 +57,8 @@ export interface ExportOptions {
   readonly folder: string
   /** All sealed rounds unless given. */
   readonly rounds?: RoundSpan | undefined
+  /** In place of `rounds`: all up to this one. */
+  readonly round?: RoundChoice | undefined
   /** Maximum rank of a module: the nearest adapter of that rank is written instead of the exact one. */
   readonly maxRank?: number | undefined
   /** F32 unless given. */
@@ -111,7 +113,8 @@ async function sumOfStacks(home: Home, stacked: readonly JudgedRound[]): Promise
  *
  * @throws {PeerError} when a round, the base model or the folder does not match
  */
-export async function exportAdapter(home: Home, options: ExportOptions): Promise<ExportedAdapter> {
+export async function exportAdapter(home: Home, asked: ExportOptions): Promise<ExportedAdapter> {
+  const options = { ...asked, rounds: await spanOf(home, asked) }
   const { format, folder, dtype = 'F32', overwrite } = options
   const stacked = await stackedRounds(home, options.rounds)
   await requireOtherFolder(folder, { 'the home': home.folder, 'the base model': options.baseFolder })
@@ -144,6 +147,13 @@ export async function exportAdapter(home: Home, options: ExportOptions): Promise
   }
   const more = await writeModel(options, base, applyAdapter(base.weights, adapter))
   return { ...exported, notes: [...found.notes, ...(more.notes ?? [])] }
+}
+
+/** The rounds to export: a span, or all up to one. */
+async function spanOf(home: Home, { rounds, round }: ExportOptions): Promise<RoundSpan | undefined> {
+  if (round === undefined) return rounds
+  const last = round === 'best' ? await bestRound(home, (await sealedRounds(home)).length) : round
+  return { first: 1, last }
 }
 
 /** The adapter of a span, of limited rank if asked for. */
@@ -221,13 +231,8 @@ export function exportPeft(home: Home, folder: string, baseModel: string): Promi
 }
 
 async function stackedRounds(home: Home, span: RoundSpan | undefined): Promise<JudgedRound[]> {
-  if (!existsSync(home.charter))
-    throw new PeerError(`${home.folder} is not the home of a peer: it has no charter.cbor`)
-  const sealed = await readSealedRounds(home, await readCharter(home.charter))
-  if (span !== undefined && span.last > sealed.length)
-    throw new PeerError(
-      `${home.folder} has ${sealed.length} sealed round(s), so round ${span.last} does not exist`
-    )
+  const sealed = await sealedRounds(home)
+  requireSealed(home, sealed.length, span?.last ?? 0)
   const { first, last } = span ?? { first: 1, last: sealed.length }
   const stacked = sealed.slice(first - 1, last).filter(({ sealedRound }) => sealedRound.seal.stack !== null)
   if (stacked.length > 0) return stacked

@@ -54,6 +54,8 @@ export interface HttpExchange {
   /** Reads and drops an answer. */
   drop(response: IncomingMessage, signal: AbortSignal): Promise<void>
   readonly traffic: Traffic
+  /** Counts what a connection of another kind carries too. */
+  watch(socket: Socket): void
   dispose(): void
 }
 
@@ -119,6 +121,7 @@ export function createHttpExchange({ url, apiKey }: HttpTransportOptions): HttpE
     get traffic() {
       return meter.traffic()
     },
+    watch: meter.watch,
     dispose: () => agent.destroy()
   }
 }

@@ -1,7 +1,13 @@
 import type { IncomingMessage } from 'node:http'
 import { z } from 'zod'
-import { SESSION_BYTES } from '../wire/index.ts'
-import { asTransportError, createHttpExchange, type HttpTransportOptions } from './http-exchange.ts'
+import { SESSION_BYTES, sessionOf } from '../wire/index.ts'
+import {
+  asTransportError,
+  createHttpExchange,
+  type HttpExchange,
+  type HttpTransportOptions
+} from './http-exchange.ts'
+import { type LogitsSocket, openLogitsSocket } from './logits-socket.ts'
 import { type LogitsTransport, TransportError } from './logits-transport.ts'
 import { descriptionSchema, vocabularySchema } from './server-schemas.ts'
 
@@ -15,18 +21,32 @@ const sessionSchema = z.object({
     .regex(/^[0-9a-f]*$/)
 })
 
-/** A logits server over HTTP. Connections are kept; one is enough, but a request need not wait for an unwanted answer. */
+/** Sockets that are kept for the next sessions. */
+const IDLE_MAX = 2
+
+const offerSchema = z.object({ socket: z.boolean().optional() })
+
+/**
+ * A logits server over HTTP. A server that offers it is asked over WebSockets, one a session, whose messages have no
+ * headers; others, and those behind something that lets none through, by POST over connections that are kept.
+ */
 export function createHttpTransport(options: HttpTransportOptions): LogitsTransport & { dispose(): void } {
   const exchange = createHttpExchange(options)
   let content = 0
+  const sockets = createSockets(options, exchange, (bytes) => {
+    content += bytes
+  })
   return {
     address: exchange.address,
     async describe(signal) {
-      return exchange.json(
-        await exchange.send('GET', 'v1/logits/model', undefined, signal),
-        descriptionSchema,
+      const response = await exchange.send('GET', 'v1/logits/model', undefined, signal)
+      const { socket, ...description } = await exchange.json(
+        response,
+        descriptionSchema.and(offerSchema),
         signal
       )
+      sockets.offered = socket === true
+      return description
     },
     async vocabulary(signal) {
       const response = await exchange.send('GET', 'v1/logits/vocabulary', undefined, signal)
@@ -38,6 +58,11 @@ export function createHttpTransport(options: HttpTransportOptions): LogitsTransp
       return Buffer.from((await exchange.json(response, sessionSchema, signal)).session, 'hex')
     },
     async *verify(request, bytesMax, signal) {
+      const socket = await sockets.of(sessionOf(request), signal)
+      if (socket !== undefined) {
+        yield* socket.ask(request, bytesMax, signal)
+        return
+      }
       const response = await exchange.send(
         'POST',
         'v1/logits/verify',
@@ -63,6 +88,7 @@ export function createHttpTransport(options: HttpTransportOptions): LogitsTransp
       }
     },
     async close(session, signal) {
+      sockets.release(session)
       const response = await exchange.send(
         'DELETE',
         `v1/logits/sessions/${Buffer.from(session).toString('hex')}`,
@@ -74,8 +100,65 @@ export function createHttpTransport(options: HttpTransportOptions): LogitsTransp
     get traffic() {
       return { ...exchange.traffic, content }
     },
-    dispose: () => exchange.dispose()
+    dispose() {
+      sockets.dispose()
+      exchange.dispose()
+    }
   }
+}
+
+/** The sockets of a transport. */
+interface Sockets {
+  /** Whether the server opens any. */
+  offered: boolean
+  /** A session's socket; undefined where there is none to be had. */
+  of(session: Uint8Array, signal: AbortSignal): Promise<LogitsSocket | undefined>
+  /** Leaves a session's socket to the next. */
+  release(session: Uint8Array): void
+  dispose(): void
+}
+
+function createSockets(
+  { apiKey }: HttpTransportOptions,
+  exchange: HttpExchange,
+  addContent: (bytes: number) => void
+): Sockets {
+  const used = new Map<string, LogitsSocket>()
+  let idle: LogitsSocket[] = []
+  const nameOf = (session: Uint8Array): string => Buffer.from(session).toString('hex')
+  const sockets: Sockets = {
+    offered: false,
+    async of(session, signal) {
+      if (!sockets.offered) return undefined
+      const before = used.get(nameOf(session))
+      if (before?.isOpen) return before
+      idle = idle.filter(({ isOpen }) => isOpen)
+      const kept = idle.pop()
+      const meter = { watch: exchange.watch, addContent }
+      const socket = kept ?? (await openLogitsSocket(exchange.address, apiKey, meter, signal))
+      if (socket === undefined) {
+        sockets.offered = false
+        return undefined
+      }
+      socket.rest(false)
+      used.set(nameOf(session), socket)
+      return socket
+    },
+    release(session) {
+      const socket = used.get(nameOf(session))
+      used.delete(nameOf(session))
+      if (!socket?.isOpen) return
+      socket.rest(true)
+      if (idle.length < IDLE_MAX) idle.push(socket)
+      else socket.close()
+    },
+    dispose() {
+      for (const socket of [...used.values(), ...idle]) socket.close()
+      used.clear()
+      idle = []
+    }
+  }
+  return sockets
 }
 
 /** Leaves an answer whose rest is not wanted: the server ends it when the next request comes. */

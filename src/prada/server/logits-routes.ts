@@ -1,8 +1,11 @@
 import { Readable } from 'node:stream'
+import websocket from '@fastify/websocket'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
+import { LOGITS_PROTOCOL } from '../remotes/logits-protocol.ts'
 import { vocabularyJson } from '../remotes/server-schemas.ts'
 import type { LogitsService } from './logits-service.ts'
+import { serveLogitsSocket } from './logits-socket.ts'
 import { ServiceError, type ServiceFault } from './service-error.ts'
 
 const openSchema = z.strictObject({ vocabularySize: z.int().min(1) })
@@ -26,6 +29,7 @@ export const LOGITS_TYPE = 'application/octet-stream'
  * - `GET /v1/logits/model`: name, digest, what can be asked for; `GET /v1/logits/vocabulary`: ids as bytes
  * - `POST /v1/logits/sessions` `{ vocabularySize }`, `DELETE /v1/logits/sessions/:session`
  * - `POST /v1/logits/verify`: a request of the wire's kind, answered by its answer
+ * - `GET /v1/logits/socket`: a WebSocket for the requests of one session after another, without headers
  *
  * Errors are `{ error, fault }`, with `retry-after-ms` where trying again may help.
  *
@@ -45,7 +49,8 @@ export function addLogitsRoutes(
       { parseAs: 'buffer', bodyLimit: service.limits.requestBytes },
       (_request, body, done) => done(null, body)
     )
-    routes.get('/v1/logits/model', async () => service.description)
+    addSocketRoute(routes, service, clientOf)
+    routes.get('/v1/logits/model', async () => ({ ...service.description, socket: true }))
     routes.get('/v1/logits/vocabulary', async () => {
       return vocabularyJson(service.vocabulary)
     })
@@ -104,16 +109,69 @@ async function endsAtOnce(next: Promise<IteratorResult<Uint8Array, void>>): Prom
   return (await Promise.race([next, later]))?.done === true
 }
 
-async function sendError(error: Error & { statusCode?: number }, reply: FastifyReply): Promise<FastifyReply> {
+/**
+ * The socket is for programs: a browser sends an origin, and no rule of its own keeps a page from opening one.
+ */
+function addSocketRoute(
+  routes: FastifyInstance,
+  service: LogitsService,
+  clientOf: (request: FastifyRequest) => string
+): void {
+  const { sessions, sessionsPerClient, requestBytes } = service.limits
+  const open = new Map<string, number>()
+  const count = (client: string): number => open.get(client) ?? 0
+  void routes.register(websocket, {
+    options: {
+      maxPayload: requestBytes,
+      handleProtocols: (offered) => (offered.has(LOGITS_PROTOCOL) ? LOGITS_PROTOCOL : false)
+    }
+  })
+  void routes.register(async (sockets) => {
+    const accept = async (request: FastifyRequest): Promise<void> => {
+      if (request.headers.origin !== undefined)
+        throw new ServiceError('refused', 'pages of a browser ask by POST /v1/logits/verify')
+      const all = [...open.values()].reduce((sum, each) => sum + each, 0)
+      if (all >= sessions || count(clientOf(request)) >= sessionsPerClient)
+        throw new ServiceError('busy', 'too many sockets are open', 1_000)
+    }
+    sockets.get('/v1/logits/socket', { websocket: true, preValidation: accept }, (socket, request) => {
+      const client = clientOf(request)
+      open.set(client, count(client) + 1)
+      socket.once('close', () => {
+        if (count(client) > 1) open.set(client, count(client) - 1)
+        else open.delete(client)
+      })
+      serveLogitsSocket(socket, service, client, (error) => failureOf(error as Error))
+    })
+  })
+}
+
+/** Why a request was not served. */
+interface Failure {
+  readonly error: string
+  readonly fault: string
+  readonly status: number
+  readonly retryAfterMs?: number
+}
+
+function failureOf(error: Error & { statusCode?: number }): Failure {
   if (error instanceof ServiceError) {
-    if (error.retryAfterMs !== undefined)
-      reply
-        .header('retry-after-ms', String(Math.ceil(error.retryAfterMs)))
-        .header('retry-after', String(Math.ceil(error.retryAfterMs / 1_000)))
-    return reply.code(STATUS[error.fault]).send({ error: error.message, fault: error.fault })
+    const { message, fault, retryAfterMs } = error
+    return {
+      ...{ error: message, fault, status: STATUS[fault] },
+      ...(retryAfterMs !== undefined && { retryAfterMs: Math.ceil(retryAfterMs) })
+    }
   }
-  if (error instanceof z.ZodError)
-    return reply.code(400).send({ error: z.prettifyError(error), fault: 'malformed' })
-  const code = error.statusCode ?? 500
-  return reply.code(code).send({ error: error.message, fault: code < 500 ? 'malformed' : 'failed' })
+  if (error instanceof z.ZodError) return { error: z.prettifyError(error), fault: 'malformed', status: 400 }
+  const status = error.statusCode ?? 500
+  return { error: error.message, fault: status < 500 ? 'malformed' : 'failed', status }
+}
+
+async function sendError(error: Error & { statusCode?: number }, reply: FastifyReply): Promise<FastifyReply> {
+  const { status, retryAfterMs, ...body } = failureOf(error)
+  if (retryAfterMs !== undefined)
+    reply
+      .header('retry-after-ms', String(retryAfterMs))
+      .header('retry-after', String(Math.ceil(retryAfterMs / 1_000)))
+  return reply.code(status).send(body)
 }

@@ -155,7 +155,7 @@ describe('loam train, generate and eval --choices', function () {
       killedAt += 5
       assert(!existsSync(path('killed', 'adapter_model.safetensors')))
     }
-    assert(kills >= 2, 'the run was over before it could be killed')
+    assert(kills >= 2, 'the run ended before it could be killed')
     const outcome = await train('killed', ...flags, '--resume')
     assert.match(outcome.stderr, /continuing from step \d+/)
     const resumed = lastLine<Report>(outcome)

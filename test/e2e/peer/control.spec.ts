@@ -270,6 +270,15 @@ describe('a running peer and its control clients', function () {
     )
     assert.deepEqual([phase, lastSealed.round], ['stopped', rounds[0]!.round])
     assert(lastSealed.round >= 2 && lastSealed.stackDigest !== null)
+    // The model of any round can be scored and taken out.
+    const scored = await at('eval', '--round', 'best', '--json')
+    assert.equal(scored.code, 0, scored.stderr)
+    const best = Number(/the model of round (\d+)/.exec(scored.stderr)![1])
+    const out = join(home.folder, 'best')
+    const exported = lastLine<{ rounds: number[] }>(
+      await at('adapter', 'export', '--round', 'best', '--out', out, '--json')
+    )
+    assert.equal(exported.rounds.at(-1), best)
     const logged = await at('logs', '-n', '3', '--topic', 'peer')
     assert.match(logged.stdout, /info {2}peer {5}/)
     for (const outcome of [await at('status'), await at('rounds')]) assertNarrow(outcome)

@@ -122,7 +122,7 @@ describe('faults in the block exchange', function () {
     restarted.addAddresses(whole.multiaddrs())
     await until(() => restarted.libp2p.getConnections(whole.peerId).length > 0)
     await again.fetchAll(wantedOf(blocks), () => [whole.peerId], { signal })
-    assert.equal(received(restarted), 3 * MiB, 'only what was missing came')
+    assert.equal(received(restarted), 3 * MiB, 'only missing blocks were fetched')
     for (const { digest, bytes } of blocks) assert.equal(Buffer.compare((await store.get(digest))!, bytes), 0)
   })
 
@@ -219,7 +219,7 @@ describe('faults in the block exchange', function () {
       },
       { signal }
     )
-    assert.equal(lied(), 1, 'the liar is not asked again while another has the block')
+    assert.equal(lied(), 1, 'the liar is not asked again while another peer has the block')
     assert(asks > 0)
   })
 

@@ -339,7 +339,7 @@ describe('the block exchange', function () {
     await Promise.all([greedy.ask(many), greedy.ask(many)])
     for (const _ of [...many, ...many]) assert.equal((await greedy.answer()).status, 'busy')
     await greedy.close()
-    assert.equal(reads, 0, 'who is sent away costs no disk')
+    assert.equal(reads, 0, 'a refused request reads no disk')
     const tooMany = new Array<string>(DIGESTS_PER_REQUEST_MAX + 1).fill(digest)
     for (const malformed of [
       encodeBlockRequest([]),

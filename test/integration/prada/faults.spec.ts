@@ -207,7 +207,8 @@ async function startBetween(
     note = resolve
   })
   const server: Server = createServer((incoming, response) => {
-    void pass(incoming, response)
+    if (incoming.headers.upgrade !== undefined) response.writeHead(501).end()
+    else void pass(incoming, response)
   })
   const pass = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { status, type, body } = await forward(target, incoming)

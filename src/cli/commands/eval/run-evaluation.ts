@@ -4,26 +4,27 @@ import { decodeUtf8 } from '../../../formats/index.ts'
 import { createChoiceScorer, createTextScorer, loadBaseModel, type TextScore } from '../../../model/index.ts'
 import { readAdapterPath } from '../../options/adapter-path.ts'
 import { executorFromFlags } from '../../options/executor-options.ts'
-import { baseModelFolder, requireBaseModel } from '../../options/shipped-model.ts'
 import { printResult } from '../../terminal/output.ts'
 import { UsageError } from '../../terminal/usage-error.ts'
 import { type ChoiceReport, choiceReport } from './choice-report.ts'
 import type { EvalOptions } from './eval.ts'
+import { evaluatedModel, heldOutOf } from './evaluated-model.ts'
 
 /** Scores a text or questions and prints the result. */
 export async function runEvaluation(options: EvalOptions): Promise<void> {
-  requireOneTask(options)
+  const file = options.choices === undefined ? (options.text ?? heldOutOf(options)) : undefined
+  requireOneTask({ ...options, ...(file !== undefined && { text: file }) })
   if (options.choices !== undefined) return evaluateChoices(options, options.choices)
-  const text = await readText(options.text!)
-  const folder = baseModelFolder(options.model)
-  requireBaseModel(folder)
+  const text = await readText(file!)
+  const { folder, weights } = await evaluatedModel(options)
   const adapter = options.adapter === undefined ? undefined : await readAdapterPath(options.adapter, folder)
   const { context, threads } = options
   const executor = await executorFromFlags(options)
   const scorer = await createTextScorer(folder, {
     threads,
     executor,
-    ...(context !== undefined && { context })
+    ...(context !== undefined && { context }),
+    ...(weights !== undefined && { weights })
   })
   const score = await scorer.score(text, adapter).finally(() => scorer.dispose())
   printTextScore(score, options)
@@ -61,10 +62,10 @@ export function printTextScore(score: TextScore, options: EvalOptions): void {
 
 async function evaluateChoices(options: EvalOptions, file: string): Promise<void> {
   const questions = await readQuestions(file)
-  const folder = baseModelFolder(options.model)
-  requireBaseModel(folder)
+  const { folder, weights: sealed } = await evaluatedModel(options)
   const adapter = options.adapter === undefined ? undefined : await readAdapterPath(options.adapter, folder)
-  const { config, tokenizer, weights } = loadBaseModel(folder)
+  const { config, tokenizer, weights: own } = loadBaseModel(folder)
+  const weights = sealed === undefined ? own : new Map([...own, ...sealed])
   const scorer = createChoiceScorer({ config, tokenizer, executor: await executorFromFlags(options) })
   const scores = await scorer.score(questions, weights, { adapter }).finally(() => scorer.dispose())
   printChoiceReport(choiceReport(questions, scores), options)

@@ -8,8 +8,7 @@ const UPLOAD_LIMIT_MIN = 32 * 1024
 /** The exchange of shard blocks. */
 export const blocksSettings = z.strictObject({
   uploadLimit: setting(byteSize({ min: UPLOAD_LIMIT_MIN }).optional(), {
-    description:
-      'upload limit for blocks, over all peers together; a peer above it is told when to ask again',
+    description: 'upload limit for blocks, over all peers together; a peer above it is told when to retry',
     accepts: `${ACCEPTS_BYTES}, at least 32 KiB`,
     unit: 'bytes per second',
     absent: 'no limit',
@@ -17,7 +16,7 @@ export const blocksSettings = z.strictObject({
   }),
   zstd: toggle(
     false,
-    'compress blocks to and from peers that do so too: saves a fifth of bf16 shards at the cost of processor time',
+    'compress blocks exchanged with peers that also set this: saves a fifth of bf16 shards at the cost of CPU time',
     '--zstd'
   ),
   serveBase: toggle(

@@ -8,7 +8,7 @@ const TOKEN_CHARACTERS_MIN = 32
 export const controlSettings = z.strictObject({
   enabled: toggle(true, 'serve the control API to this machine', '--control'),
   port: setting(z.number().int().min(0).max(65_535).default(0), {
-    description: 'its TCP port on 127.0.0.1; 0 takes a free one',
+    description: 'its TCP port on 127.0.0.1; 0 picks a free one',
     accepts: 'an integer from 0 to 65535',
     flag: '--control-port <n>'
   }),
@@ -19,7 +19,7 @@ export const controlSettings = z.strictObject({
     flag: '--control-socket <path>'
   }),
   token: setting(z.string().min(TOKEN_CHARACTERS_MIN).optional(), {
-    description: 'the token that clients of the control API must show',
+    description: 'the token that clients of the control API must send',
     accepts: `a text of at least ${TOKEN_CHARACTERS_MIN} characters`,
     absent: 'generated once, in HOME/control.token',
     secretFrom: 'LOAM_CONTROL_TOKEN'

@@ -27,7 +27,8 @@ export const dataSettings = z.strictObject({
   }),
   templateDate: setting(z.string().refine(isDay, 'must be a day such as 2026-03-01').optional(), {
     absent: TEMPLATE_DATE,
-    description: 'day that a chat template writes which writes the date, so that equal data give equal bits',
+    description:
+      'date used by chat templates that write the current date, so that equal data give equal bits',
     accepts: 'a day as YYYY-MM-DD',
     flag: '--template-date <day>'
   }),
@@ -38,7 +39,7 @@ export const dataSettings = z.strictObject({
     flag: '--skip-bad <n>'
   }),
   loss: setting(z.enum(['completions', 'all']).default('completions'), {
-    description: 'which part of prompts and completions to learn',
+    description: 'which part of prompts and completions to train on',
     accepts: 'completions or all',
     flag: '--loss <what>'
   }),

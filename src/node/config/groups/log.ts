@@ -12,13 +12,13 @@ export const logSettings = z.strictObject({
       .refine((text) => parseLogLevels(text) !== undefined)
       .default('info'),
     {
-      description: 'lowest level to log, with other levels for single topics',
+      description: 'lowest level to log, optionally with other levels for single topics',
       accepts: ACCEPTS_LOG_LEVELS,
       flag: '--log-level <levels>'
     }
   ),
   maxSize: setting(byteSize({ min: 4096 }).default(ROTATION_DEFAULTS.maxSize), {
-    description: 'size at which daemon.log becomes daemon.log.1 and a new one begins',
+    description: 'size at which daemon.log is rotated to daemon.log.1',
     accepts: `${ACCEPTS_BYTES}, at least 4096`,
     unit: 'bytes'
   }),

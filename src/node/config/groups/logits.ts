@@ -6,19 +6,19 @@ import { POSITIVE_INTEGER } from '../units.ts'
 export const logitsSettings = z.strictObject({
   server: setting(z.url({ protocol: /^https?$/ }).optional(), {
     description:
-      'a logits server that members may use through this peer, to have their adapters steer its model',
+      'a logits server that members may use through this peer, so that their adapters can steer its model',
     accepts: 'an address such as http://127.0.0.1:8080',
-    absent: 'members are served no logits',
+    absent: 'no logits are served to members',
     flag: '--serve-logits <url>'
   }),
   apiKey: setting(z.string().min(1).optional(), {
-    description: 'the API key that the logits server asks for',
+    description: 'the API key of the logits server',
     accepts: 'a text',
     absent: 'none is shown',
     secretFrom: 'LOAM_LOGITS_KEY'
   }),
   memberPositions: setting(z.number().int().positive().default(30_000), {
-    description: 'positions of texts that a member is told of in a minute, drafts included',
+    description: 'positions per minute that a member may request, drafts included',
     accepts: POSITIVE_INTEGER,
     unit: 'positions a minute'
   })

@@ -34,13 +34,13 @@ export const networkSettings = z.strictObject({
     flag: '--bootstrap <address...>'
   }),
   announce: setting(z.array(dialled).default([]), {
-    description: 'outside addresses to announce, beside those listened on: a forwarded port, a proxy',
+    description: 'external addresses to announce in addition to those listened on: a forwarded port, a proxy',
     accepts: 'a list of multiaddrs such as /dns4/lab.example.org/tcp/4001',
     flag: '--announce <address...>'
   }),
   relays: setting(z.array(peerAddress).default([]), {
     description:
-      'relays (loam relay) that carry connections to and from this peer, and know where members are',
+      'relays (loam relay) that carry connections to and from this peer, and know the addresses of members',
     accepts: 'a list of multiaddrs that end in /p2p/PEERID',
     flag: '--relay <address...>'
   }),
@@ -66,7 +66,7 @@ export const networkSettings = z.strictObject({
   upnp: toggle(REACH_DEFAULTS.upnp, 'ask the router to forward a port (UPnP)', '--upnp'),
   dht: toggle(
     REACH_DEFAULTS.dht,
-    'find members with a hash table for this consortium alone (kad-dht); useful with hundreds of members',
+    'find members with a hash table private to this consortium (kad-dht); useful with hundreds of members',
     '--dht'
   )
 })

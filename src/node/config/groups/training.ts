@@ -62,7 +62,7 @@ export const trainingSettings = z.strictObject({
     '--recompute'
   ),
   baseFormat: setting(z.enum(BASE_FORMATS).default('f32'), {
-    description: 'how frozen base weights are held while training; merged weights stay float32',
+    description: 'format of the frozen base weights during training; merged weights stay float32',
     accepts: `one of ${BASE_FORMATS.join(', ')}`,
     flag: '--base-format <format>'
   }),
@@ -72,13 +72,13 @@ export const trainingSettings = z.strictObject({
     flag: '--threads <n>'
   }),
   executor: setting(z.enum(EXECUTOR_NAMES).optional(), {
-    description: 'what computes; see loam doctor',
+    description: 'compute backend; see loam doctor',
     accepts: `one of ${EXECUTOR_NAMES.join(', ')}`,
     absent: 'the best that works here',
     flag: '--executor <name>'
   }),
   device: setting(z.enum(DEVICE_NAMES).optional(), {
-    description: 'where it computes; see loam doctor',
+    description: 'device of the executor; see loam doctor',
     accepts: `one of ${DEVICE_NAMES.join(', ')}`,
     absent: 'the CPU',
     flag: '--device <name>'

@@ -18,7 +18,7 @@ export const validationSettings = z.strictObject({
   }),
   heldOutTokens: setting(z.number().int().min(16).max(65_536).default(1_024), {
     description:
-      'how much of that text to measure with each update, less if more than 4 train, and the most to keep back',
+      'how much of that text to measure per update, less if more than 4 members train, and the maximum to keep back',
     accepts: 'an integer from 16 to 65536',
     unit: 'tokens'
   }),

@@ -53,7 +53,7 @@ describe('the envelope check of the node', () => {
     })
     assert.equal(take(forged.bytes).verdict, 'reject')
     assert.equal(take(Buffer.from('garbage')).verdict, 'reject')
-    assert.deepEqual(charged, [], 'the network charges who brought it')
+    assert.deepEqual(charged, [], 'the network blames the forwarder')
   })
 
   it('accepts from each author as many as a round can need by gossip, more by sync, and names authors that send more', () => {

@@ -76,7 +76,7 @@ describe('the held-out check of a peer', () => {
     one.answer({ before: 4, after: 4.1 })
     assert.deepEqual((await first).heldOut, { before: 4, after: 4.1 })
     const two = await nextAsked(1)
-    assert.equal(two.job.before, 4, 'the loss without an update is measured once a round')
+    assert.equal(two.job.before, 4, 'the loss without an update is measured once per round')
     two.answer({ before: 4, after: 9 })
     assert.deepEqual((await second).heldOut, { before: 4, after: 9 })
     assert.deepEqual(

@@ -83,7 +83,7 @@ describe('the round driver', () => {
     driver.start()
     while (happened.length < 3) await turn()
     assert.deepEqual(new Set(happened), new Set(['refused']))
-    assert.equal(driver.state.messages.size, 0, 'sync must not give out what is not logged')
+    assert.equal(driver.state.messages.size, 0, 'sync must not serve messages that are not logged')
     assert.match(
       log.messages.find((line) =>
         line.startsWith('the log cannot be written; nothing is sent until it can')

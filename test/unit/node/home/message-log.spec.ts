@@ -47,7 +47,7 @@ describe('the message log', () => {
     await again.forgetBefore(8)
     await again.close()
     const whole = await openMessageLog(home.writeAheadLog)
-    assert.deepEqual(whole.records, [], 'else every later start would be silent again')
+    assert.deepEqual(whole.records, [], 'otherwise every later start would be silent again')
     await whole.close()
   })
 

@@ -33,7 +33,7 @@ describe('the allow list of a relay', () => {
     assert.equal(admitted.size, 2)
     await writeFile(home.allowed, `${other}\nnobody\n`)
     await assert.rejects(admitted.read(), /line 2: nobody is not a PeerId/)
-    assert(admitted.has(listed), 'who was listed stays')
+    assert(admitted.has(listed), 'a listed peer stays admitted')
     await rm(home.allowed)
     await admitted.read()
     assert(admitted.has(founder) && !admitted.has(listed))

@@ -13,7 +13,7 @@ describe('heap growth', () => {
 
   it('follows the traffic: on from two MiB a second, off after ten quiet seconds', () => {
     const busy = new BusyTime()
-    assert(!busy.look(100 * MiB, 0), 'what passed before the first look says nothing of a second')
+    assert(!busy.look(100 * MiB, 0), 'traffic before the first sample is not a rate')
     assert(!busy.look(100 * MiB, 500))
     assert(!busy.look(100.9 * MiB, 1000))
     assert(busy.look(102 * MiB, 1500))

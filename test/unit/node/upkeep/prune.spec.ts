@@ -49,7 +49,7 @@ describe('pruning', () => {
       blocks: 0,
       files: 2
     })
-    assert.deepEqual(await blocks.list(), [stray, used].sort(), 'young blocks may still be needed')
+    assert.deepEqual(await blocks.list(), [stray, used].sort(), 'new blocks may still be needed')
     assert.deepEqual(await prune(home, blocks, retaining(2), terms([used], LATER)), { blocks: 1, files: 0 })
     assert.deepEqual(await blocks.list(), [used])
     for (const round of [1, 2, 3, 4]) {

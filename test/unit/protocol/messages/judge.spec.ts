@@ -128,7 +128,7 @@ describe('the envelope check of a proposal', () => {
 
   it('requires the proposer of the view', () => {
     assert.equal(judged(first, 'proposal', 0, fresh).verdict, 'accept')
-    assert.equal(judged(first, 'proposal', 7, fresh).verdict, 'accept', 'turns go round')
+    assert.equal(judged(first, 'proposal', 7, fresh).verdict, 'accept', 'turns rotate')
     assertVerdict(judged((first + 1) % 7, 'proposal', 0, fresh), 'fault', /does not propose/)
   })
 

@@ -58,7 +58,7 @@ describe('rule 16, catch-up', () => {
     seat.take({ type: 'behind', through: 40 })
     assert.equal(seat.state.context.round, 2)
     seat.take({ type: 'behind', through: 7 })
-    assert.equal(seat.state.historyThrough, 40, 'an earlier round takes nothing back')
+    assert.equal(seat.state.historyThrough, 40, 'an earlier round changes nothing')
   })
 
   it('uses a checkpoint from 16 rounds on, or earlier if blocks are retained for fewer', () => {

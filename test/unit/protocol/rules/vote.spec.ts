@@ -185,7 +185,7 @@ describe('rule 5, vote: lock and precommit', () => {
     seat.hear(table.proposal(0, cut))
     assert.deepEqual(voted(seat, 'precommit'), { 0: null }, 'a vote stands')
     assert.equal(seat.state.locked, undefined)
-    assert.equal(hex(seat.state.valid!.id), hex(id), 'but it is valid, and repeated when the turn comes')
+    assert.equal(hex(seat.state.valid!.id), hex(id), 'but it is valid, and repeated at its next turn')
   })
 
   it('are for none at q prevotes for none', () => {

@@ -120,7 +120,7 @@ describe('rule 5: deadlines', () => {
   })
 
   it('double the gather time when more manifests were late than can be faulty, and halve it again', () => {
-    assert.equal(liveThrough(everybody, []).delays.doubled, 0, 'without a manifest nothing came too late')
+    assert.equal(liveThrough(everybody, []).delays.doubled, 0, 'without a manifest nothing was late')
     const { delays } = liveThrough(everybody, [], [1, 2])
     assert.deepEqual([delays.doubled, delays.gather], [1, []])
     assert.equal(liveThrough(everybody, [], [1]).delays.doubled, 0, 'one of four may be faulty')

@@ -23,7 +23,7 @@ describe('the message budget of an author', () => {
       assert(authorBudget(trainers).burst > words, `${trainers}`)
     }
     const budgets = new TokenBuckets(() => authorBudget(4))
-    assert.equal(passed(budgets, 14, 600), 14 * 600, 'a round a second for ten minutes')
+    assert.equal(passed(budgets, 14, 600), 14 * 600, 'a round per second for ten minutes')
   })
 
   it('bounds a flood, and grows with the consortium', () => {

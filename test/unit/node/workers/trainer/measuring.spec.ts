@@ -92,7 +92,7 @@ describe('a trainer that measures updates', function () {
     const tiny = Object.fromEntries(shards.map(({ module }) => [module, 1e-9]))
     const clipped = await trainer.measure({ ...measuring, clip: tiny }, never)
     assert.equal(clipped.before, before)
-    assert(Math.abs(clipped.after - before) < 1e-6, 'a clipped update does next to nothing')
+    assert(Math.abs(clipped.after - before) < 1e-6, 'a clipped update has hardly any effect')
     await writeFile(suite.home.documents, `${lines.slice(0, 3).join('\n')}\n`)
     await assert.rejects(trainer.measure({ ...measuring, tokens: 16 }, never), /too few to keep 128 tokens/)
   })
