@@ -96,11 +96,11 @@ function cell({ shown, right }: { readonly shown: string; readonly right: boolea
   return right ? text : `**wrong:** ${text}`
 }
 
-/** Removes what differs between machines and runs; a charter's id comes from its keys. */
+/** Removes what differs between machines and runs: keys, and the ids that come from them. */
 function plain(text: string, folder: string): string {
   return text
     .replaceAll(`${folder}/`, '')
     .replaceAll(/\/tmp\/loam-case-\w+\//g, '')
-    .replaceAll(/"bafyrei\w+"/g, '"bafyrei…"')
+    .replaceAll(/"(bafyrei|12D3KooW)\w+"/g, '"$1…"')
     .trim()
 }
