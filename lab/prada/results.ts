@@ -111,7 +111,7 @@ function goalRows(results: PradaResults): string[][] {
     .filter(({ drafter }) => drafter === main.drafter)
     .map(({ sampling, bytesPerToken, contentPerToken }) => {
       const [all, content] = [bytesPerToken / fullRowBytes, contentPerToken / fullRowBytes]
-      const measured = `${percent(all)} with HTTP headers,  ${percent(content)} without`
+      const measured = `${percent(all)} with HTTP headers, ${percent(content)} without`
       return [`${sampling}: bytes per token at most 5 % of a float32 row`, measured, holds(all <= 0.05)]
     })
   return [

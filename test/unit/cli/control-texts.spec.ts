@@ -115,7 +115,7 @@ describe('the output of loam status, peers, rounds and logs', () => {
     assert.match(roundsText([late]), /1000000 {2}- +void +- +- /)
   })
 
-  it('shows what each update does to the own held-out loss, the most useful first', () => {
+  it('shows the change in held-out loss by update, the largest decrease first', () => {
     const update = (peerId: string, after: number, isRefused = false) => ({
       peerId,
       before: 4,

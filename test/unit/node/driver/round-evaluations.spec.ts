@@ -76,7 +76,7 @@ describe('the evaluation of a round', () => {
     return (await readEvaluation(home, round))!
   }
 
-  it('measures the model once in the first round, where it is the base', async () => {
+  it('measures one model in the first round, which starts from the base', async () => {
     await evaluationsIn(1)
     const found = await stored(1, ({ start }) => start !== null)
     assert.deepEqual([found.base, found.start, found.own, found.tokens], [5, 5, null, 50])
@@ -84,7 +84,7 @@ describe('the evaluation of a round', () => {
     assert.deepEqual((await sealedLosses(home, 1)).sealed, null)
   })
 
-  it('measures base and model in a later round before the first training, and the base only once per text', async () => {
+  it('measures the base before the first training of a later round, once per text', async () => {
     const { evaluations } = await evaluationsIn(3)
     await evaluations.baseMeasured
     assert.deepEqual(
@@ -106,7 +106,7 @@ describe('the evaluation of a round', () => {
     assert.equal(jobs.length, 5)
   })
 
-  it('adds the own update and what the held-out check measured of others', async () => {
+  it('adds the losses with the own update and with received updates', async () => {
     const { evaluations, context } = await evaluationsIn(1)
     evaluations.own(context, manifest)
     const told = { type: 'heldOut', round: 1, before: 5, isRefused: false } as const
@@ -127,7 +127,7 @@ describe('the evaluation of a round', () => {
     assert(last?.type === 'evaluation' && last.updates.length === 2)
   })
 
-  it('logs once why a model cannot be evaluated, and holds up no training', async () => {
+  it('logs a failed evaluation once and does not delay training', async () => {
     fault = new Error('no memory')
     const { evaluations } = await evaluationsIn(3)
     await evaluations.baseMeasured
@@ -137,7 +137,7 @@ describe('the evaluation of a round', () => {
     assert.equal(await readEvaluation(home, 3), undefined)
   })
 
-  it('reads a damaged file as nothing measured', async () => {
+  it('treats a damaged file as no measurement', async () => {
     await evaluationsIn(1)
     await stored(1, ({ start }) => start !== null)
     await writeFile(roundFiles(home, 1).evaluation, '{"version":1')

@@ -18,7 +18,7 @@ describe('the choice of a round', () => {
   const measured = (round: number, start: number | null, text = TEXT) =>
     saveEvaluation(home, { version: 1, round, text, tokens: 10, base: 5, start, own: null, updates: [] })
 
-  it('takes the round whose sealed model has the lowest loss, the earliest of equal ones', async () => {
+  it('selects the earliest round with the lowest loss of the sealed model', async () => {
     await measured(1, 1)
     await measured(2, 4)
     await measured(3, 3.5)
@@ -27,14 +27,14 @@ describe('the choice of a round', () => {
     assert.equal(await bestRound(home, 5), 2)
   })
 
-  it('compares only losses on the text that was measured last', async () => {
+  it('compares only losses on the most recent held-out text', async () => {
     await measured(2, 1, 'fedcba9876543210')
     await measured(3, 4)
     await measured(4, null)
     assert.equal(await bestRound(home, 3), 2)
   })
 
-  it('refuses where no sealed model was measured, or the folder is not a home', async () => {
+  it('rejects a home without measurements, and a folder that is not a home', async () => {
     await measured(1, 3)
     await assert.rejects(bestRound(home, 4), /no sealed model .* name a round/)
     await assert.rejects(roundModel(home), /it has no charter\.cbor/)
