@@ -1,17 +1,17 @@
 import type { RawData, WebSocket } from 'ws'
 import type { LogitsService } from './logits-service.ts'
 
-/** Requests of one socket that have not been answered: the one under way, and the one that takes its place. */
+/** Unanswered requests per socket: the current one, and the one that replaces it. */
 const REQUESTS_MAX = 2
-/** WebSocket's code for a client that does what it must not (RFC 6455, section 7.4.1). */
+/** WebSocket close code for a policy violation (RFC 6455, section 7.4.1). */
 const POLICY_VIOLATION = 1008
 
-/** What a client is told of a request that is not served. */
+/** Describes a failed request for the client. */
 export type Failure = (error: unknown) => object
 
 /**
- * Answers the requests of one socket: `LOGITS_PROTOCOL`. A socket that asks nothing for as long as a session lives is
- * closed.
+ * Answers the requests of one socket (`LOGITS_PROTOCOL`). Closes it when the client sends no request, or reads nothing, for
+ * the lifetime of a session.
  */
 export function serveLogitsSocket(
   socket: WebSocket,
@@ -28,24 +28,35 @@ export function serveLogitsSocket(
     idle = setTimeout(() => socket.close(), service.limits.expiryMs)
     idle.unref()
   }
+  /** Waits until the connection has taken the data, so that at most one piece is buffered. */
+  const send = (data: Uint8Array | string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const stalled = setTimeout(() => socket.terminate(), service.limits.expiryMs)
+      stalled.unref()
+      socket.send(data, { binary: typeof data !== 'string' }, (error) => {
+        clearTimeout(stalled)
+        if (error) reject(error)
+        else resolve()
+      })
+    })
   const answer = async (request: Uint8Array, before: Promise<void>): Promise<void> => {
     const pieces = service.verify(client, request, gone.signal)
     try {
-      // Begun at once, as it ends the answer before.
+      // Started at once, because it ends the previous answer.
       const first = pieces.next()
       first.catch(() => undefined)
       await before
-      for (let next = await first; !next.done; next = await pieces.next()) await send(socket, next.value)
-      await send(socket, new Uint8Array(0))
+      for (let next = await first; !next.done; next = await pieces.next()) await send(next.value)
+      await send(new Uint8Array(0))
     } catch (error) {
-      await send(socket, JSON.stringify(failureOf(error)))
+      await send(JSON.stringify(failureOf(error)))
     } finally {
       await pieces.return(undefined)
     }
   }
   socket.on('message', (data: RawData, isBinary: boolean) => {
     if (!isBinary || pending >= REQUESTS_MAX) {
-      socket.close(POLICY_VIOLATION, isBinary ? 'too many requests at a time' : 'not a request')
+      socket.close(POLICY_VIOLATION, isBinary ? 'too many requests at once' : 'not a binary message')
       return
     }
     pending++
@@ -62,11 +73,4 @@ export function serveLogitsSocket(
     gone.abort(new Error('the client has hung up'))
   })
   waitForMore()
-}
-
-/** Waits until the line has taken it, so that no more is held than a piece. */
-function send(socket: WebSocket, data: Uint8Array | string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    socket.send(data, { binary: typeof data !== 'string' }, (error) => (error ? reject(error) : resolve()))
-  })
 }

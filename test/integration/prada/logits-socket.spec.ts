@@ -165,6 +165,31 @@ describe('a logits server over WebSockets', () => {
     transport.dispose()
     while (service.load.requests > 0) await new Promise((resolve) => setImmediate(resolve))
   })
+
+  it('disconnects a client that reads nothing for as long as a session lives', async () => {
+    let ended: (reason: unknown) => void
+    const over = new Promise<unknown>((resolve) => {
+      ended = resolve
+    })
+    const flooding: LogitsService = {
+      ...service,
+      limits: { ...service.limits, expiryMs: 300 },
+      async *verify(_client, _request, signal) {
+        signal.addEventListener('abort', () => ended(signal.reason))
+        while (!signal.aborted) yield new Uint8Array(4 * 1024 * 1024)
+      },
+      dispose: async () => undefined
+    }
+    const flooded = await listen(flooding)
+    const socket = new WebSocket(`${flooded.url.replace('http', 'ws')}/v1/logits/socket`, 'loam-logits-1')
+    await once(socket, 'open')
+    socket.on('error', () => undefined)
+    socket.pause()
+    socket.send(Buffer.from('anything'))
+    assert.match(String(await over), /the client has hung up/)
+    socket.terminate()
+    await flooded.close()
+  })
 })
 
 /** A relay before a server, which may refuse connections by their first bytes, or break them. */

@@ -52,10 +52,10 @@ export function copiedHome(network: () => PeerNetwork): void {
 
       const reached = Math.max(...EVERYBODY.map((index) => network().lastSealed(index))) + 2
       await network().untilSealed(reached, ...EVERYBODY)
-      const { cut } = network().watches[0]!.sealed.at(-1)!
-      assert(
-        cut.some((entry) => entry.peerId === peerId),
-        'the original is in a later cut'
+      await network().until(() =>
+        network().watches[0]!.sealed.some(
+          ({ round, cut }) => round >= reached && cut.some((entry) => entry.peerId === peerId)
+        )
       )
       assert(agree(network().watches))
       for (const index of EVERYBODY)
