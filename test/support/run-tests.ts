@@ -32,8 +32,8 @@ const GROUPS: readonly (readonly string[])[] = [
   ['']
 ]
 
-/** Processes at once where no other number is given: those with networks wait often, and leave their core to others. */
-const LANES = '4'
+/** Processes at once where no other number is given: with more, networks that run rounds beside a test take each other's time. */
+const LANES = '3'
 
 const MOCHA = createRequire(import.meta.url).resolve('mocha/bin/mocha.js')
 const TESTS = join(packageRoot(), 'dist', 'test')

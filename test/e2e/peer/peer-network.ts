@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
@@ -26,6 +26,14 @@ const FEW_MODULES = ['q_proj', 'down_proj']
 
 /** Documents of each peer: enough for a few short steps. */
 const DOCUMENTS = 12
+
+/** Held-out tokens of each peer: evaluation is a fifth of a short round's processor time with the default of 1,024. */
+const HELD_OUT_TOKENS = 128
+
+async function measureLittle(config: string): Promise<void> {
+  const settings = JSON.parse(await readFile(config, 'utf8')) as object
+  await writeFile(config, JSON.stringify({ ...settings, validation: { heldOutTokens: HELD_OUT_TOKENS } }))
+}
 
 /** What a peer has reported in all its runs. */
 export interface PeerWatch {
@@ -81,7 +89,10 @@ export class PeerNetwork {
       ...terms,
       timeouts: { ...timeouts, ...terms.timeouts }
     })
-    if (isShort) await keepDocuments(prepared.peers, DOCUMENTS)
+    if (isShort) {
+      await keepDocuments(prepared.peers, DOCUMENTS)
+      await Promise.all(prepared.peers.map(({ home }) => measureLittle(home.config)))
+    }
     return new PeerNetwork(folder, prepared)
   }
 
