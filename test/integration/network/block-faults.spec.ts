@@ -295,7 +295,7 @@ describe('faults in the block exchange', function () {
 
   it('do not include a greedy neighbour on a limited uplink: a peer with one request at a time gets a third of it', async () => {
     const blocks = blocksOf(4, MiB / 4)
-    const provider = await startProvider(blocks, { uploadBytesPerSecond: 2 * MiB })
+    const provider = await startProvider(blocks, { uploadBytesPerSecond: MiB })
     const digests = blocks.map(({ digest }) => digest)
     const greedy = await graspAll(provider, digests)
     const session = await BlockSession.open(asker, provider.peerId)

@@ -29,13 +29,15 @@ async function flipBit(path: string): Promise<void> {
   }
 }
 
-/** The newest round of a home that has a file, and that file. */
+/** The newest sealed round of a home that has a file, and that file. */
 function newest(
   home: Home,
   name: 'stack' | 'model' | 'residual'
 ): { round: number; path: string } | undefined {
   const rounds = readdirSync(home.rounds).map(Number)
-  const round = Math.max(0, ...rounds.filter((each) => existsSync(roundFiles(home, each)[name])))
+  // A peer that was killed may have built a round that it had not sealed yet.
+  const has = (files: ReturnType<typeof roundFiles>) => existsSync(files.sealed) && existsSync(files[name])
+  const round = Math.max(0, ...rounds.filter((each) => has(roundFiles(home, each))))
   return round === 0 ? undefined : { round, path: roundFiles(home, round)[name] }
 }
 
