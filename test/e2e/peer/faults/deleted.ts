@@ -15,10 +15,9 @@ export function deletedFiles(network: () => PeerNetwork): void {
       const { home } = network().prepared.peers[VICTIM]!
       await network().until(() => network().watches[VICTIM]!.progress?.phase === 'gathering')
       for (const name of readdirSync(home.blocks)) await rm(join(home.blocks, name), { force: true })
-      for (const round of readdirSync(home.rounds).map(Number)) {
-        const { model, stack, sealed } = roundFiles(home, round)
-        for (const path of [model, stack, sealed]) await rm(path, { force: true })
-      }
+      for (const round of readdirSync(home.rounds).map(Number))
+        for (const path of [roundFiles(home, round).model, roundFiles(home, round).stack])
+          await rm(path, { force: true })
       await rm(home.writeAheadLog)
       const others = EVERYBODY.filter((index) => index !== VICTIM)
       const reached = Math.max(...others.map((index) => network().lastSealed(index))) + 2
