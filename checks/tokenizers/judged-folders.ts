@@ -43,7 +43,7 @@ export function addJudgedFlags(command: Command): Command {
     .option('--json', 'print one JSON object', false)
 }
 
-/** The folders that the flags name, after the shipped model's; says on standard error where there is no package. */
+/** The shipped model's folder, then those selected by the flags; reports missing packages on standard error. */
 export function judgedFolders({ tokenizers, folder }: JudgedFlags): JudgedFolder[] {
   const packages = existsSync(tokenizers)
     ? readdirSync(tokenizers)

@@ -50,8 +50,8 @@ const kinds = Object.fromEntries(KINDS.map((kind) => [kind, total(decodeKind(kin
 >
 
 /**
- * Every decoder of the wire and of the disk, by name: any bytes give a value or an error value, at a cost bounded by the
- * size limit of the kind (rule 15 *Bounds*). Peers call the functions behind them.
+ * Every decoder for the wire and the disk, by name. For any input a decoder returns a value or an error value, at a cost
+ * bounded by the size limit of the kind (rule 15 *Bounds*). Peers use the same functions.
  */
 export const decoders: Readonly<Record<DecoderName, (bytes: Uint8Array) => Decoded>> = {
   ...kinds,

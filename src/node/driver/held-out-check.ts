@@ -6,6 +6,7 @@ import {
   type PeerEvent,
   type PeerState
 } from '../../protocol/index.ts'
+import type { HeldOutReport } from '../home/peer-report.ts'
 import { messageOf } from '../storage/peer-error.ts'
 import { peerIdText } from '../storage/peer-id-text.ts'
 import type { DriverComponents } from './components.ts'
@@ -21,14 +22,21 @@ type BlocksHeld = Extract<PeerEvent, { type: 'blocksHeld' }>
 export class HeldOutCheck {
   readonly #components: DriverComponents
   readonly #measurements: Measurements
+  readonly #onMeasured: (measured: HeldOutReport) => void
   /** Measurements of the round under way. */
   #gathering = new AbortController()
   #round = 0
   /** Why the last update was not measured: a lasting reason is logged once. */
   #fault: string | undefined
 
-  constructor(components: DriverComponents, measurements: Measurements) {
+  /** @param onMeasured called with every measured update */
+  constructor(
+    components: DriverComponents,
+    measurements: Measurements,
+    onMeasured: (measured: HeldOutReport) => void = () => {}
+  ) {
     this.#components = components
+    this.#onMeasured = onMeasured
     this.#measurements = measurements
     const { rounds, log } = components
     if (rounds.head.charter.heldOutVeto !== false && measurements.text === undefined)
@@ -94,7 +102,9 @@ export class HeldOutCheck {
       this.#fault = undefined
       // A refusal is a warning of its own, with its reason.
       log.info({ round, peerId, ...loss }, 'the held-out loss without and with an update')
-      report({ type: 'heldOut', round, peerId, ...loss, isRefused })
+      const measured: HeldOutReport = { type: 'heldOut', round, peerId, ...loss, isRefused }
+      this.#onMeasured(measured)
+      report(measured)
       return loss
     } catch (error) {
       if (!signal.aborted) this.#noteFault(messageOf(error), { round, peerId })

@@ -58,21 +58,18 @@ export class RoundDriver {
   #heldEvents: PeerEvent[] | undefined
   /** The last round in which this peer's build diverged from the seal. */
   #deviation: Deviation | undefined
-
   readonly #delays: RetryDelays
 
   constructor(components: DriverComponents, delays: RetryDelays = RETRY_DELAYS) {
-    const report: DriverComponents['report'] = (told) => {
-      if (told.type === 'heldOut') this.#evaluations.received(told)
-      components.report(told)
-    }
     this.#components = components
     this.#delays = delays
     this.#queue = new EventQueue((next) => this.#take(next))
     this.#clock = new PhaseClock(performance.now())
     const measurements = new Measurements(components)
     this.#evaluations = new RoundEvaluations(components, measurements)
-    this.#heldOut = new HeldOutCheck({ ...components, report }, measurements)
+    this.#heldOut = new HeldOutCheck(components, measurements, (measured) =>
+      this.#evaluations.received(measured)
+    )
     this.#envelopes = new EnvelopeCheck(components)
     this.#weight = new WeightNotice(components)
   }

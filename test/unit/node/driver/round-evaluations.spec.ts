@@ -9,6 +9,7 @@ import { type Home, roundFiles } from '../../../../src/node/home/home.ts'
 import type { PeerReport } from '../../../../src/node/home/peer-report.ts'
 import type { MeasuringJob } from '../../../../src/node/workers/trainer/training-job.ts'
 import type { Manifest } from '../../../../src/protocol/index.ts'
+import { until } from '../../../support/until.ts'
 import { memoryLog } from '../memory-log.ts'
 import { temporaryHome } from '../temporary-home.ts'
 
@@ -61,9 +62,6 @@ describe('the evaluation of a round', () => {
     const evaluations = new RoundEvaluations(components, new Measurements(components))
     evaluations.begin(context)
     return { evaluations, context }
-  }
-  const until = async (condition: () => boolean | Promise<boolean>) => {
-    while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5))
   }
   const stored = async (
     round: number,
